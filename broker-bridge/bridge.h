@@ -1,0 +1,83 @@
+/*
+ * bridge.h - all brokers at once: messages in, acknowledgements after the journal, receipts and alerts
+ * out.
+ * Know: the bridge does not know the journal. It hands each message to on_message; the owner appends and
+ * tells with bridge_durable how far the disk is. A link's burst is released (acknowledged, read on) when
+ * everything it delivered is durable.
+ * Memory: own. Threads: loop thread.
+ */
+#ifndef BROKER_BRIDGE_BRIDGE_H
+#define BROKER_BRIDGE_BRIDGE_H
+
+#include <stdbool.h>
+#include <uv.h>
+
+#include "base/status.h"
+#include "base/text.h"
+#include "core/event.h"
+
+struct bridge;
+
+struct bridge_broker {
+    const char *url;
+    const char *password; /* or NULL */
+    bool alerts;          /* alerts are published here */
+};
+
+struct bridge_options {
+    const struct bridge_broker *brokers;
+    uint32_t broker_count;
+    const char *client_id; /* "-<n>" is added for each broker */
+    uint32_t keepalive_s, connect_timeout_ms, backoff_min_ms, backoff_max_ms;
+    uint32_t burst_max;
+    uint32_t alerts_max;       /* alerts waiting for confirmation, all topics of an alert as one */
+    uint32_t repeat_window_ms; /* after a lost connection alerts of this long before are sent again */
+};
+
+struct bridge_callbacks {
+    void *context;
+    /* Take the message that came over brokers[broker]; *ret_end = journal position that must be durable before it is acknowledged
+     * (0: at once). STATUS_FULL: offer it again after bridge_resume; the link stops reading. */
+    enum status (*on_message)(void *context, uint32_t broker, struct text topic, struct text payload,
+                              uint64_t *ret_end);
+    /* Every alert added with journal end <= `end` was confirmed by all alert brokers. */
+    void (*on_alerts_confirmed)(void *context, uint64_t end);
+};
+
+enum status bridge_open(uv_loop_t *loop, const struct bridge_options *options,
+                        const struct bridge_callbacks *callbacks, struct bridge **ret,
+                        struct status_detail *detail) MUST_CHECK;
+void bridge_close(struct bridge *bridge, void (*on_closed)(void *context), void *context);
+
+/* The disk holds everything below pos. */
+void bridge_durable(struct bridge *bridge, uint64_t pos);
+/* Sources may go on after STATUS_FULL. */
+void bridge_resume(struct bridge *bridge);
+
+/* Publishes to the topics (QoS 1) on every alert broker; kept until confirmed, sent after reconnects,
+ * repeated with the same payload when a broker may have forgotten it. In order of `end`. Copies.
+ * STATUS_FULL: alerts_max waiting; call again after on_alerts_confirmed. */
+struct bridge_alert {
+    uint64_t end;
+    const char *const *topics;
+    uint32_t topic_count;
+    struct text payload;
+};
+enum status bridge_add_alert(struct bridge *bridge, const struct bridge_alert *alert) MUST_CHECK;
+/* Room for how many more alerts. */
+uint32_t bridge_alert_room(const struct bridge *bridge);
+
+/* Publishes a receipt (QoS 0) on the topic at brokers[broker]; nothing happens while that link is down:
+ * the sender's next report asks again. */
+void bridge_send_receipt(struct bridge *bridge, uint32_t broker, const char *topic,
+                         struct text payload);
+
+struct bridge_stats {
+    uint32_t links, links_up;
+    uint64_t received, received_bytes, bursts, losses;
+    uint64_t alerts_added, alerts_confirmed, alerts_repeated, alerts_waiting;
+    uint64_t receipts;
+};
+void bridge_stats(const struct bridge *bridge, struct bridge_stats *ret);
+
+#endif

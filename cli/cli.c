@@ -1,0 +1,149 @@
+#include "cli/cli.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zlib.h>
+
+static void print_words(const char *fmt, va_list args)
+{
+    (void)fputs("campusctl: ", stderr);
+    (void)vfprintf(stderr, fmt, args);
+    (void)fputc('\n', stderr);
+}
+
+int cli_fail(const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    print_words(fmt, args);
+    va_end(args);
+    return CLI_FAILED;
+}
+
+int cli_usage(const char *usage, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    print_words(fmt, args);
+    va_end(args);
+    (void)fprintf(stderr, "usage: %s\n", usage);
+    return CLI_USAGE;
+}
+
+static const struct cli_option *find_option(const struct cli_option *options, const char *word,
+                                            size_t length)
+{
+    for (; options->name != NULL; options++) {
+        if (strlen(options->name) == length && strncmp(options->name, word, length) == 0) {
+            return options;
+        }
+    }
+    return NULL;
+}
+
+int cli_options(int argc, char **argv, const struct cli_option *options, const char *usage,
+                int *ret_words)
+{
+    int words = argc > 0 ? 1 : 0;
+    for (int i = 1; i < argc; i++) {
+        char *word = argv[i];
+        if (strncmp(word, "--", 2) != 0) {
+            argv[words++] = word;
+            continue;
+        }
+        const char *equals = strchr(word, '=');
+        size_t length = equals != NULL ? (size_t)(equals - word) : strlen(word);
+        const struct cli_option *option = find_option(options, word, length);
+        if (option == NULL) {
+            return cli_usage(usage, "no option %s", word);
+        }
+        if (option->flag != NULL) {
+            if (equals != NULL) {
+                return cli_usage(usage, "%s takes no value", option->name);
+            }
+            *option->flag = true;
+            continue;
+        }
+        if (equals == NULL && i + 1 >= argc) {
+            return cli_usage(usage, "%s needs a value", option->name);
+        }
+        *option->value = equals != NULL ? equals + 1 : argv[++i];
+    }
+    *ret_words = words;
+    return CLI_OK;
+}
+
+static enum status read_all(gzFile file, const char *path, struct buffer *bytes,
+                            struct status_detail *detail)
+{
+    for (;;) {
+        char piece[65536];
+        int got = gzread(file, piece, sizeof piece);
+        if (got < 0) {
+            int code;
+            return status_detail_set(detail, STATUS_IO, "%s: %s", path, gzerror(file, &code));
+        }
+        if (got == 0) {
+            return STATUS_OK;
+        }
+        buffer_append(bytes, piece, (size_t)got);
+        if (buffer_status(bytes) != STATUS_OK) {
+            return status_detail_set(detail, buffer_status(bytes), "%s: larger than %llu bytes", path,
+                                     (unsigned long long)CLI_FILE_MAX);
+        }
+    }
+}
+
+enum status cli_read_file(const char *path, struct arena *arena, struct text *ret,
+                          struct status_detail *detail)
+{
+    gzFile file = strcmp(path, "-") == 0 ? gzdopen(0, "rb") : gzopen(path, "rb");
+    if (file == NULL) {
+        return status_detail_set(detail, errno == ENOENT ? STATUS_NOT_FOUND : STATUS_IO, "%s: %s", path,
+                                 strerror(errno));
+    }
+    struct buffer bytes;
+    buffer_init(&bytes, CLI_FILE_MAX);
+    enum status status = read_all(file, path, &bytes, detail);
+    (void)gzclose(file);
+    if (status == STATUS_OK) {
+        char *copy = arena_copy_text(arena, bytes.data, bytes.size);
+        *ret = (struct text){copy, bytes.size};
+        status = copy != NULL ? STATUS_OK
+                              : status_detail_set(detail, STATUS_NO_MEMORY, "%s: no memory", path);
+    }
+    buffer_release(&bytes);
+    return status;
+}
+
+const char *cli_setting(const char *name)
+{
+    char key[64] = "CAMPUS_";
+    size_t used = strlen(key), length = strlen(name);
+    for (size_t i = 0; i < length && used + 1 < sizeof key; i++) {
+        key[used++] = (char)toupper((unsigned char)name[i]);
+    }
+    const char *value = getenv(key);
+    if (value != NULL) {
+        return value;
+    }
+    const char *path = getenv("CAMPUS_ENV");
+    FILE *file = fopen(path != NULL ? path : "var/campus.env", "re");
+    if (file == NULL) {
+        return NULL;
+    }
+    char line[1024];
+    char *found = NULL;
+    while (found == NULL && fgets(line, sizeof line, file) != NULL) {
+        line[strcspn(line, "\r\n")] = '\0';
+        if (strncmp(line, key, used) == 0 && line[used] == '=') {
+            found = strdup(line + used + 1); /* kept until the program ends */
+        }
+    }
+    (void)fclose(file);
+    return found;
+}

@@ -1,0 +1,75 @@
+/*
+ * engine.h - the core's one door: an event in, alerts out.
+ * Know: a pure function of what went in: no clock, no I/O, no allocation after engine_new. Live, replay,
+ * backtest, bench and simulation all use engine_step.
+ * Memory: the engine's state is one allocation sized from engine_limits; the directory and fence set
+ * handed in stay the caller's and must outlive their use here (until replaced).
+ * Threads: one at a time (the loop thread).
+ */
+#ifndef CORE_ENGINE_H
+#define CORE_ENGINE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/status.h"
+#include "core/alert.h"
+#include "core/directory.h"
+#include "core/event.h"
+#include "core/fences.h"
+#include "core/limits.h"
+
+struct engine;
+
+struct engine_limits {
+    uint32_t cards_max;     /* card and pupil numbers below this */
+    uint32_t presences_max; /* (pupil, fence) states at once; the stalest outside one makes room */
+};
+
+/* STATUS_NO_MEMORY, STATUS_INVALID (a limit is 0 or beyond REGISTRY_NUMBER_MAX). */
+enum status engine_new(const struct engine_limits *limits, struct engine **ret) MUST_CHECK;
+void engine_free(struct engine *engine);
+size_t engine_bytes(const struct engine *engine);
+
+enum engine_input_type {
+    INPUT_EVENT = 1,      /* one event of a report */
+    INPUT_DIRECTORY = 2,  /* another directory from here on */
+    INPUT_FENCES = 3,     /* another fence set from here on: states re-base silently */
+};
+
+struct engine_input {
+    enum engine_input_type type;
+    int64_t now_ms; /* arrival of the report; the moment of the change */
+    union {
+        struct {
+            const struct origin *origin;
+            const struct event *event;
+            uint16_t index; /* the event's place in its report */
+        } event;
+        const struct directory *directory;
+        const struct fence_set *fences;
+    } u;
+};
+
+/* What comes out. Owned by the caller, who empties it; engine_step appends at most STEP_ALERTS_MAX. */
+struct outbox {
+    struct alert *alerts;
+    uint32_t count, capacity; /* asserts capacity - count >= STEP_ALERTS_MAX before each step */
+};
+
+void engine_step(struct engine *engine, const struct engine_input *input, struct outbox *outbox);
+
+/* What it counted, for operators. */
+struct engine_stats {
+    uint64_t events, fixes, passes, signals, calls;
+    uint64_t no_position, too_vague, out_of_order, repeats; /* fixes that moved nobody */
+    uint64_t presences, presences_evicted;
+    uint64_t alerts[ALERT_TYPE_COUNT];
+};
+void engine_stats(const struct engine *engine, struct engine_stats *ret);
+
+enum presence_state { PRESENCE_UNKNOWN = 0, PRESENCE_OUTSIDE = 1, PRESENCE_INSIDE = 2 };
+/* Where the pupil stands to the fence, as far as is settled. */
+enum presence_state engine_presence(const struct engine *engine, uint32_t pupil_no, uint32_t fence_no);
+
+#endif

@@ -1,0 +1,45 @@
+/*
+ * record.h - what the journal holds: reports, dead letters, delivery marks; flat bytes.
+ * Know: little-endian; the layout is a contract with the journals that exist. Decoding checks every
+ * length: a record from a disk is outside data.
+ * Memory: decoded pointers point into the record. Threads: any.
+ */
+#ifndef CORE_RECORD_H
+#define CORE_RECORD_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buffer.h"
+#include "base/status.h"
+#include "base/text.h"
+#include "core/event.h"
+#include "core/refusal.h"
+
+enum record_type { RECORD_REPORT = 1, RECORD_REFUSED = 2, RECORD_DELIVERED = 3 };
+
+/* A dead letter: what came, where, and why it was not taken. payload is cut at REFUSED_BYTES_MAX. */
+#define REFUSED_BYTES_MAX 4096u
+struct refused {
+    int64_t arrival_ms;
+    enum refusal reason;
+    struct text topic, detail, payload;
+    uint32_t payload_bytes; /* before the cut */
+};
+
+/* All alerts that follow from records before `journal_pos` were confirmed by every alert broker. */
+struct delivered {
+    uint64_t journal_pos;
+};
+
+/* Append the record's bytes to out (8-byte aligned size). */
+void record_put_report(struct buffer *out, const struct report *report);
+void record_put_refused(struct buffer *out, const struct refused *refused);
+void record_put_delivered(struct buffer *out, const struct delivered *delivered);
+
+/* STATUS_CORRUPT: sizes do not agree. data is 8-byte aligned. */
+enum status record_get_report(const void *data, size_t size, struct report *ret) MUST_CHECK;
+enum status record_get_refused(const void *data, size_t size, struct refused *ret) MUST_CHECK;
+enum status record_get_delivered(const void *data, size_t size, struct delivered *ret) MUST_CHECK;
+
+#endif

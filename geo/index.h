@@ -1,0 +1,43 @@
+/*
+ * index.h - which shapes cover this point, and how far is it from those nearby?
+ * Know: immutable once built; build aside (a worker) and swap whole. Lookups allocate nothing.
+ * Units: lattice points in, metres out. Memory: the index copies what it needs of the shapes.
+ * Threads: any number may look up at once.
+ */
+#ifndef GEO_INDEX_H
+#define GEO_INDEX_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/status.h"
+#include "geo/shape.h"
+
+struct geo_index;
+
+/* A shape near a point. distance_m is signed: negative inside. */
+struct geo_near {
+    uint32_t shape; /* place in the array given to geo_index_new */
+    float distance_m;
+};
+
+#define GEO_FOUND_MAX 256 /* shapes over one point; more fails the build */
+
+/* STATUS_NO_MEMORY, STATUS_TOO_LARGE (a packed field would overflow, more than GEO_FOUND_MAX over one
+ * place; detail says which). */
+enum status geo_index_new(const struct geo_shape *shapes, uint32_t shape_count,
+                          struct geo_index **ret, struct status_detail *detail) MUST_CHECK;
+void geo_index_free(struct geo_index *index);
+
+/* The shapes that cover the point, ascending, into ret[GEO_FOUND_MAX]; returns how many. */
+uint32_t geo_index_find(const struct geo_index *index, struct geo_point point,
+                        uint32_t ret[GEO_FOUND_MAX]);
+/* Every shape that covers the point, and every shape whose boundary lies within reach_m of it, by
+ * ascending shape, with its signed distance. The distance of a shape whose boundary is farther than
+ * reach_m (the point deep inside) is given as -reach_m. Returns how many; at most ret_capacity are
+ * written, covering ones never left out for near ones while ret_capacity >= GEO_FOUND_MAX. */
+uint32_t geo_index_near(const struct geo_index *index, struct geo_point point, float reach_m,
+                        struct geo_near *ret, uint32_t ret_capacity);
+size_t geo_index_bytes(const struct geo_index *index);
+
+#endif
