@@ -1,5 +1,5 @@
 /*
- * record.h - what the journal holds: reports, dead letters, delivery marks; flat bytes.
+ * record.h - what the journal holds: reports, dead letters, alerts, marks; flat bytes.
  * Know: little-endian; the layout is a contract with the journals that exist. Decoding checks every
  * length: a record from a disk is outside data.
  * Memory: decoded pointers point into the record. Threads: any.
@@ -13,10 +13,11 @@
 #include "base/buffer.h"
 #include "base/status.h"
 #include "base/text.h"
+#include "core/alert.h"
 #include "core/event.h"
 #include "core/refusal.h"
 
-enum record_type { RECORD_REPORT = 1, RECORD_REFUSED = 2, RECORD_DELIVERED = 3 };
+enum record_type { RECORD_REPORT = 1, RECORD_REFUSED = 2, RECORD_MARK = 3, RECORD_ALERT = 4 };
 
 /* A dead letter: what came, where, and why it was not taken. payload is cut at REFUSED_BYTES_MAX. */
 #define REFUSED_BYTES_MAX 4096u
@@ -27,19 +28,30 @@ struct refused {
     uint32_t payload_bytes; /* before the cut */
 };
 
-/* All alerts that follow from records before `journal_pos` were confirmed by every alert broker. */
-struct delivered {
-    uint64_t journal_pos;
+/* An alert that was raised by the report whose record ends at cause_end. The archive takes alerts from
+ * here; a restart knows by them what was raised already. */
+struct alert_record {
+    uint64_t cause_end;
+    struct alert alert;
+    struct text id, json; /* proto/cloudevent.h */
+};
+
+/* Written about once a second while something changes. */
+struct mark {
+    uint64_t settled;   /* alerts of all records before this position have their own records */
+    uint64_t confirmed; /* alert records before this position were confirmed by every alert broker */
 };
 
 /* Append the record's bytes to out (8-byte aligned size). */
 void record_put_report(struct buffer *out, const struct report *report);
 void record_put_refused(struct buffer *out, const struct refused *refused);
-void record_put_delivered(struct buffer *out, const struct delivered *delivered);
+void record_put_alert(struct buffer *out, const struct alert_record *alert);
+void record_put_mark(struct buffer *out, const struct mark *mark);
 
 /* STATUS_CORRUPT: sizes do not agree. data is 8-byte aligned. */
 enum status record_get_report(const void *data, size_t size, struct report *ret) MUST_CHECK;
 enum status record_get_refused(const void *data, size_t size, struct refused *ret) MUST_CHECK;
-enum status record_get_delivered(const void *data, size_t size, struct delivered *ret) MUST_CHECK;
+enum status record_get_alert(const void *data, size_t size, struct alert_record *ret) MUST_CHECK;
+enum status record_get_mark(const void *data, size_t size, struct mark *ret) MUST_CHECK;
 
 #endif

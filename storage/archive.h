@@ -1,10 +1,10 @@
 /*
  * archive.h - every event and alert in PostgreSQL, exactly once, by binary COPY on a non-blocking
  * connection.
- * Know: the archive reads events from the journal files with its own cursor (rows are made on a worker
- * thread) and takes alerts from memory; rows and the journal position go in one transaction, so a
- * connection lost between COMMIT and its answer is settled by reading the position back. While the
- * database is away the backlog is the journal (events) and a queue (alerts).
+ * Know: the archive reads everything - reports, alerts (RECORD_ALERT), dead letters - from the journal
+ * files with its own cursor; rows are made on a worker thread. Rows and the journal position go in one
+ * transaction, so a connection lost between COMMIT and its answer is settled by reading the position
+ * back. While the database is away the backlog is the journal alone.
  * Memory: own. Threads: loop thread.
  */
 #ifndef STORAGE_ARCHIVE_H
@@ -13,8 +13,6 @@
 #include <uv.h>
 
 #include "base/status.h"
-#include "base/text.h"
-#include "core/alert.h"
 
 struct archive;
 
@@ -24,7 +22,6 @@ struct archive_options {
     const char *journal_id;
     uint32_t batch_rows_max;  /* rows of one transaction, e.g. 20000 */
     uint32_t batch_wait_ms;   /* a smaller batch waits this long for more */
-    uint32_t alert_queue_max; /* alerts in memory; see archive_add_alert */
 };
 
 struct archive_callbacks {
@@ -46,18 +43,10 @@ void archive_close(struct archive *archive, uint32_t deadline_ms, void (*on_clos
 
 /* Everything below `durable` may be read from the journal. */
 void archive_wake(struct archive *archive, uint64_t durable);
-/* An alert raised by the record that ends at journal position `end`; in order of `end`, before the
- * archive_wake that covers it. `id` and `json` are copied. Dropped silently when the database has it
- * already (end <= its position). STATUS_FULL: the queue is full; the caller pauses its sources and tries
- * again after on_position. */
-enum status archive_add_alert(struct archive *archive, uint64_t end, const struct alert *alert,
-                              const char *id, struct text json) MUST_CHECK;
-
 struct archive_stats {
     bool connected;
     uint64_t position, durable; /* journal bytes */
     uint64_t rows, batches, reconnects, conflicts;
-    uint64_t alerts_queued;
     uint64_t batch_us_last, batch_rows_last;
 };
 void archive_stats(const struct archive *archive, struct archive_stats *ret);
