@@ -8,6 +8,7 @@ static const struct {
     int (*run)(int argc, char **argv);
     const char *sentence;
 } commands[] = {
+    {"status", cmd_status, "what a running campusd counts"},
 };
 
 static void print_help(FILE *out)

@@ -1,0 +1,63 @@
+/*
+ * settings.h - the table of every setting of campusd: parser, checks, --print-config and the manual
+ * are made from it. X(kind, field, key, default, low, high, unit, reload, sentence) kind    TEXT,
+ * NUMBER, CHOICE, LIST (of texts) reload  1: taken over on SIGHUP; 0: needs a restart choices of a
+ * CHOICE are the words in its unit column, in the order of their values
+ */
+#ifndef DAEMON_SETTINGS_H
+#define DAEMON_SETTINGS_H
+
+#define SETTINGS(X)                                                                                \
+    X(CHOICE, log_level, "log.level", "info", 0, 3, "debug|info|warn|error", 1,                    \
+      "Lines below this level are not written; only debug shows cards and positions.")             \
+    X(TEXT, control_socket, "control.socket", "/run/campusd/control.sock", 1, 100, "path", 0,      \
+      "Unix socket on which campusctl status asks.")                                               \
+    X(TEXT, journal_directory, "journal.directory", "/var/lib/campusd/journal", 1, 4000, "path",   \
+      0, "Where the journal's segments lie; on a disk that keeps what fdatasync promised.")        \
+    X(NUMBER, journal_segment_mib, "journal.segment_mib", "64", 1, 4096, "MiB", 0,                 \
+      "Size of one segment file.")                                                                 \
+    X(NUMBER, journal_pending_mib, "journal.pending_mib", "64", 1, 4096, "MiB", 0,                 \
+      "Events in memory that wait for the disk; beyond, the brokers are not read.")                \
+    X(NUMBER, journal_keep_hours, "journal.keep_hours", "48", 1, 8760, "hours", 1,                 \
+      "Segments older than this and archived are deleted; a restart knows this much history.")     \
+    X(TEXT, archive_conninfo, "archive.conninfo", "dbname=campus", 1, 2000, "libpq conninfo", 0,   \
+      "The PostgreSQL database of registry and archive; passwords belong into a passfile.")        \
+    X(NUMBER, archive_batch_rows, "archive.batch_rows", "20000", 1, 1000000, "rows", 0,            \
+      "Rows of one archive transaction at most.")                                                  \
+    X(NUMBER, archive_batch_wait_ms, "archive.batch_wait_ms", "200", 0, 60000, "ms", 0,            \
+      "A smaller batch waits this long for more rows.")                                            \
+    X(TEXT, registry_cache, "registry.cache", "/var/lib/campusd/registry.cache", 1, 4000, "path",  \
+      0, "Copy of registry and fences, so that campusd starts while PostgreSQL is away.")          \
+    X(NUMBER, registry_poll_ms, "registry.poll_ms", "1000", 50, 600000, "ms", 1,                   \
+      "How often the registry's revision is looked up.")                                           \
+    X(LIST, brokers, "brokers", "mqtt://127.0.0.1:1883", 1, 64, "mqtt://host:port", 0,             \
+      "Every MQTT broker that cards and gates connect to.")                                        \
+    X(LIST, alert_brokers, "alert_brokers", "", 0, 64, "mqtt://host:port", 0,                      \
+      "Those of the brokers at which alerts are published; empty means all of them.")              \
+    X(TEXT, broker_client_id, "broker.client_id", "campusd", 1, 60, "text", 0,                     \
+      "MQTT client id; the broker keeps the session under it, so it must stay the same.")          \
+    X(TEXT, broker_password_file, "broker.password_file", "", 0, 4000, "path", 0,                  \
+      "File with the password for the user named in the broker's URL; empty means none.")          \
+    X(NUMBER, broker_keepalive_s, "broker.keepalive_s", "30", 5, 3600, "s", 0, "MQTT keepalive.")  \
+    X(NUMBER, broker_connect_timeout_ms, "broker.connect_timeout_ms", "5000", 100, 600000, "ms",   \
+      0, "A broker that has not answered by then is tried anew.")                                  \
+    X(NUMBER, broker_backoff_min_ms, "broker.backoff_min_ms", "200", 10, 60000, "ms", 0,           \
+      "First pause before reconnecting; it doubles, with a random part.")                          \
+    X(NUMBER, broker_backoff_max_ms, "broker.backoff_max_ms", "5000", 10, 600000, "ms", 0,         \
+      "Longest pause before reconnecting.")                                                        \
+    X(NUMBER, broker_burst, "broker.burst", "512", 64, 4096, "messages", 0,                        \
+      "Messages read from one broker before they are synced and acknowledged together.")           \
+    X(NUMBER, alerts_waiting_max, "alerts.waiting_max", "65536", 1024, 4000000, "alerts", 0,       \
+      "Alerts that wait for a broker's confirmation; beyond, the brokers are not read.")           \
+    X(NUMBER, alerts_repeat_s, "alerts.repeat_s", "60", 0, 3600, "s", 0,                           \
+      "After a broker was lost, alerts of this long before are published again (same ids).")       \
+    X(CHOICE, card_datum, "card.datum_default", "wgs84", 0, 2, "wgs84|gcj02|bd09", 0,              \
+      "Datum of fixes that do not name theirs.")                                                   \
+    X(NUMBER, card_receipt_ms, "card.receipt_ms", "20", 1, 10000, "ms", 0,                         \
+      "Receipts to the same card within this time leave as one.")                                  \
+    X(NUMBER, limit_cards, "limit.cards", "300000", 100, 8000000, "cards", 0,                      \
+      "Cards, pupils and gates are numbered below this; memory is set aside for them at boot.")    \
+    X(NUMBER, limit_presences, "limit.presences", "1000000", 1000, 64000000, "states", 0,          \
+      "States of pupils at fences held at once; the stalest outside one makes room.")
+
+#endif

@@ -1,0 +1,697 @@
+#include "daemon/wiring.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "broker-bridge/topic.h"
+#include "core/record.h"
+#include "daemon/wiring_internal.h"
+#include "proto/codec.h"
+
+enum {
+    UPKEEP_MS = 1000,
+    DRAIN_STEP_MS = 10,
+    DRAIN_DEADLINE_MS = 5000,
+    ARCHIVE_DEADLINE_MS = 3000,
+    AGE_STEP_MS = 600000,
+    RECEIPTS_MAX = 262144
+};
+
+static struct campusd *campusd_of(void *context)
+{
+    struct campusd *campusd = context;
+    MAGIC_CHECK(campusd, CAMPUSD_MAGIC);
+    return campusd;
+}
+
+static void fatal(struct campusd *campusd, const struct status_detail *detail)
+{
+    if (!campusd->fatal && !campusd->stopping) {
+        campusd->fatal = true;
+        campusd->callbacks.on_fatal(campusd->callbacks.context, detail);
+    }
+}
+
+/* ---- the journal's records move the engine ---- */
+
+static void raise_alerts(struct campusd *campusd, uint64_t end, const struct outbox *outbox)
+{
+    for (uint32_t i = 0; i < outbox->count; i++) {
+        enum status status = alert_flow_raise(campusd->alerts, end, &outbox->alerts[i],
+                                              campusd->directory, campusd->fences);
+        ASSERT(status == STATUS_OK); /* out of memory: a restart raises it again from the journal */
+    }
+}
+
+static void step_report(struct campusd *campusd, const struct report *report, uint64_t end)
+{
+    struct outbox outbox = {campusd->outbox, 0, STEP_ALERTS_MAX};
+    for (uint32_t i = 0; i < report->event_count; i++) {
+        struct engine_input input = {.type = INPUT_EVENT, .now_ms = report->arrival_ms};
+        input.u.event.origin = &report->origin;
+        input.u.event.event = &report->events[i];
+        input.u.event.index = (uint16_t)i;
+        engine_step(campusd->engine, &input, &outbox);
+        raise_alerts(campusd, end, &outbox);
+        outbox.count = 0;
+    }
+    alert_flow_stepped(campusd->alerts, end);
+}
+
+static void note_age(struct campusd *campusd, int64_t time_ms, uint64_t pos)
+{
+    uint32_t count = campusd->age_count;
+    if (count > 0 && time_ms < campusd->ages[count - 1].time_ms + AGE_STEP_MS) {
+        return;
+    }
+    if (count == AGE_SAMPLES) { /* halve the resolution */
+        for (uint32_t i = 0; i < AGE_SAMPLES / 2; i++) {
+            campusd->ages[i] = campusd->ages[2 * i];
+        }
+        count = AGE_SAMPLES / 2;
+    }
+    campusd->ages[count] = (struct age_sample){time_ms, pos};
+    campusd->age_count = count + 1;
+}
+
+static bool known_numbers(const struct campusd *campusd, const struct report *report)
+{
+    bool known = report->origin.no < campusd->config->limit_cards;
+    for (uint32_t i = 0; known && i < report->event_count; i++) {
+        known = report->events[i].card_no < campusd->config->limit_cards;
+    }
+    return known;
+}
+
+static enum status take_record(struct campusd *campusd, const struct journal_record *record)
+{
+    struct report report;
+    struct alert_record alert;
+    struct mark mark;
+    enum status status = STATUS_OK;
+    switch ((enum record_type)record->type) {
+    case RECORD_REPORT:
+        status = record_get_report(record->data, record->size, &report);
+        if (status == STATUS_OK && !known_numbers(campusd, &report)) {
+            status = STATUS_TOO_LARGE;
+        }
+        if (status != STATUS_OK) {
+            return status;
+        }
+        if (campusd->replaying) {
+            ingest_replay(campusd->ingest, &report);
+        }
+        note_age(campusd, report.arrival_ms, record->pos);
+        step_report(campusd, &report, record->end);
+        return STATUS_OK;
+    case RECORD_ALERT:
+        if (campusd->replaying) {
+            status = record_get_alert(record->data, record->size, &alert);
+            return status == STATUS_OK
+                       ? alert_flow_replay_record(campusd->alerts, record->end, &alert)
+                       : status;
+        }
+        return STATUS_OK;
+    case RECORD_MARK:
+        if (campusd->replaying) {
+            status = record_get_mark(record->data, record->size, &mark);
+            if (status == STATUS_OK) {
+                alert_flow_replay_mark(campusd->alerts, &mark);
+            }
+        }
+        return status;
+    case RECORD_REFUSED:
+        return STATUS_OK;
+    }
+    return STATUS_UNSUPPORTED;
+}
+
+static void on_record(void *context, const struct journal_record *record)
+{
+    struct campusd *campusd = campusd_of(context);
+    if (take_record(campusd, record) != STATUS_OK) {
+        campusd->unknown_records++;
+    }
+    if (campusd->replaying) {
+        campusd->replayed_records++;
+        campusd->appended = campusd->durable = record->end;
+    }
+}
+
+static void resume_sources(struct campusd *campusd)
+{
+    if (campusd->paused && !campusd->stopping && !alert_flow_full(campusd->alerts)) {
+        campusd->paused = false;
+        bridge_resume(campusd->bridge);
+    }
+}
+
+static void on_durable(void *context, uint64_t pos)
+{
+    struct campusd *campusd = campusd_of(context);
+    campusd->durable = pos;
+    if (campusd->trouble.text[0] != '\0') {
+        campusd->trouble.text[0] = '\0';
+        log_event(LOG_INFO, "journal.healed");
+    }
+    alert_flow_pump(campusd->alerts);
+    if (campusd->bridge != NULL) {
+        bridge_durable(campusd->bridge, pos);
+        resume_sources(campusd);
+    }
+    if (campusd->archive != NULL) {
+        archive_wake(campusd->archive, pos);
+    }
+}
+
+static void on_trouble(void *context, enum status status, const struct status_detail *detail)
+{
+    struct campusd *campusd = campusd_of(context);
+    campusd->trouble = *detail;
+    log_event(LOG_ERROR, "journal.trouble", LOG_STR("status", status_words(status)),
+              LOG_STR("reason", detail->text));
+}
+
+/* ---- messages in ---- */
+
+static enum status append_record(void *context, uint32_t type, struct text record)
+{
+    struct campusd *campusd = campusd_of(context);
+    return journal_append(campusd->journal, type, record.at, record.length, &campusd->appended);
+}
+
+static void want_receipt(void *context, const struct origin *origin)
+{
+    struct campusd *campusd = campusd_of(context);
+    const struct sequence *sequence = ingest_sequence(campusd->ingest, origin->kind, origin->no);
+    ASSERT(sequence != NULL);
+    const struct owed_receipt owed = {.origin_kind = origin->kind,
+                                      .no = origin->no,
+                                      .epoch = sequence->epoch,
+                                      .broker = campusd->message_broker,
+                                      .durable_to = sequence->durable_to,
+                                      .end = campusd->appended};
+    receipts_add(campusd->receipts, &owed);
+    if (!uv_is_active((uv_handle_t *)&campusd->receipt_timer)) {
+        uv_timer_set_repeat(&campusd->receipt_timer, campusd->config->card_receipt_ms);
+        (void)uv_timer_again(&campusd->receipt_timer);
+    }
+}
+
+static void send_receipt(void *context, const struct owed_receipt *owed)
+{
+    struct campusd *campusd = campusd_of(context);
+    const struct directory *directory = campusd->directory;
+    char topic[TOPIC_BYTES_MAX];
+    if (owed->origin_kind == ORIGIN_CARD) {
+        if (owed->no >= directory->card_end || directory->cards[owed->no].id == NULL) {
+            return; /* taken out of the registry meanwhile */
+        }
+        const struct dir_card *card = &directory->cards[owed->no];
+        const char *school = card->school_no != 0 ? directory->schools[card->school_no].id : "-";
+        topic_card_down(topic, school, card->id);
+    } else {
+        if (owed->no >= directory->gate_end || directory->gates[owed->no].id == NULL) {
+            return;
+        }
+        const struct dir_gate *gate = &directory->gates[owed->no];
+        topic_gate_down(topic, directory->schools[gate->school_no].id, gate->id);
+    }
+    const struct receipt receipt = {owed->epoch, owed->durable_to};
+    buffer_clear(&campusd->record);
+    encode_receipt(&campusd->record, &receipt);
+    if (buffer_status(&campusd->record) == STATUS_OK) {
+        bridge_send_receipt(campusd->bridge, owed->broker, topic,
+                            (struct text){campusd->record.data, campusd->record.size});
+    }
+}
+
+static void on_receipt_timer(uv_timer_t *timer)
+{
+    struct campusd *campusd = campusd_of(timer->data);
+    if (!receipts_flush(campusd->receipts, campusd->durable, send_receipt, campusd)) {
+        (void)uv_timer_stop(timer);
+    }
+}
+
+static enum status on_message(void *context, uint32_t broker, struct text topic,
+                              struct text payload, uint64_t *ret_end)
+{
+    struct campusd *campusd = campusd_of(context);
+    enum status status = STATUS_FULL;
+    if (!campusd->stopping && !alert_flow_full(campusd->alerts)) {
+        campusd->message_broker = broker;
+        status = ingest_message(campusd->ingest, topic, payload, clock_wall_ms());
+    }
+    if (status != STATUS_OK) {
+        campusd->paused = true;
+        return STATUS_FULL;
+    }
+    *ret_end = campusd->appended > campusd->durable ? campusd->appended : 0;
+    return STATUS_OK;
+}
+
+/* ---- alerts out ---- */
+
+static enum status append_alert_record(void *context, uint32_t type, struct text record,
+                                       uint64_t *ret_end)
+{
+    struct campusd *campusd = campusd_of(context);
+    uint64_t end;
+    if (campusd->journal_closing) {
+        return STATUS_UNAVAILABLE; /* raised again by the next start */
+    }
+    enum status status = journal_append(campusd->journal, type, record.at, record.length, &end);
+    if (status == STATUS_OK) {
+        campusd->appended = *ret_end = end;
+    }
+    return status;
+}
+
+static enum status publish_alert(void *context, uint64_t end, const struct alert *alert,
+                                 struct text json)
+{
+    struct campusd *campusd = campusd_of(context);
+    const struct directory *directory = campusd->directory;
+    char names[PUPIL_GUARDIANS_MAX + 1][TOPIC_BYTES_MAX];
+    const char *topics[PUPIL_GUARDIANS_MAX + 1];
+    uint32_t count = 0;
+    if (campusd->bridge == NULL) {
+        return STATUS_UNAVAILABLE;
+    }
+    if (alert->school_no != 0 && alert->school_no < directory->school_end &&
+        directory->schools[alert->school_no].id != NULL) {
+        topic_school_alerts(names[count++], directory->schools[alert->school_no].id);
+    }
+    if (alert->pupil_no != 0 && alert->pupil_no < directory->pupil_end &&
+        directory->pupils[alert->pupil_no].id != NULL) {
+        const struct dir_pupil *pupil = &directory->pupils[alert->pupil_no];
+        for (uint32_t i = 0; i < pupil->guardian_count && i < PUPIL_GUARDIANS_MAX; i++) {
+            uint32_t guardian = directory->guardian_links[pupil->guardian_first + i];
+            topic_guardian_alerts(names[count++], directory->guardians[guardian].id);
+        }
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        topics[i] = names[i];
+    }
+    const struct bridge_alert out = {end, topics, count, json};
+    return bridge_add_alert(campusd->bridge, &out);
+}
+
+static void on_alerts_confirmed(void *context, uint64_t end)
+{
+    struct campusd *campusd = campusd_of(context);
+    alert_flow_confirmed(campusd->alerts, end);
+    alert_flow_pump(campusd->alerts);
+    resume_sources(campusd);
+}
+
+/* ---- archive ---- */
+
+static void on_archive_position(void *context, uint64_t pos)
+{
+    (void)campusd_of(context);
+    (void)pos; /* read from archive_stats when the journal is trimmed */
+}
+
+static void on_archive_state(void *context, bool connected, const struct status_detail *detail)
+{
+    (void)campusd_of(context);
+    if (connected) {
+        log_event(LOG_INFO, "archive.connected");
+    } else {
+        log_event(LOG_WARN, "archive.away", LOG_STR("reason", detail->text));
+    }
+}
+
+/* ---- upkeep ---- */
+
+static void trim_journal(struct campusd *campusd)
+{
+    struct archive_stats archive;
+    struct alert_flow_stats alerts;
+    archive_stats(campusd->archive, &archive);
+    alert_flow_stats(campusd->alerts, &alerts);
+    int64_t horizon = clock_wall_ms() - (int64_t)campusd->config->journal_keep_hours * 3600000;
+    uint64_t pos = 0;
+    for (uint32_t i = 0; i < campusd->age_count && campusd->ages[i].time_ms < horizon; i++) {
+        pos = campusd->ages[i].pos;
+    }
+    pos = pos < archive.position ? pos : archive.position;
+    pos = pos < alerts.confirmed ? pos : alerts.confirmed;
+    uint32_t removed = pos > 0 ? journal_trim(campusd->journal, pos) : 0;
+    if (removed > 0) {
+        log_event(LOG_INFO, "journal.trimmed", LOG_INT("segments", removed));
+    }
+}
+
+static void on_upkeep(uv_timer_t *timer)
+{
+    struct campusd *campusd = campusd_of(timer->data);
+    alert_flow_pump(campusd->alerts);
+    alert_flow_mark(campusd->alerts);
+    resume_sources(campusd);
+    trim_journal(campusd);
+}
+
+static void on_control(void *context, struct text request, struct buffer *out)
+{
+    struct campusd *campusd = campusd_of(context);
+    if (text_is(request, "status")) {
+        campusd_report(campusd, out);
+    } else if (text_is(request, "reload")) {
+        registry_watch_poke(campusd->watch);
+        buffer_text(out, "ok\n");
+    } else {
+        buffer_text(out, "error=\"requests: status, reload\"\n");
+    }
+}
+
+/* ---- registry: the first one boots the rest ---- */
+
+static void step_registry(struct campusd *campusd, int64_t now_ms)
+{
+    struct outbox outbox = {campusd->outbox, 0, STEP_ALERTS_MAX};
+    struct engine_input input = {.type = INPUT_DIRECTORY, .now_ms = now_ms};
+    input.u.directory = campusd->directory;
+    engine_step(campusd->engine, &input, &outbox);
+    input.type = INPUT_FENCES;
+    input.u.fences = campusd->fences;
+    engine_step(campusd->engine, &input, &outbox);
+    ASSERT(outbox.count == 0); /* re-based silently */
+    ingest_set_directory(campusd->ingest, campusd->directory);
+}
+
+static enum status boot_state(struct campusd *campusd)
+{
+    const struct config *config = campusd->config;
+    uint32_t cards = (uint32_t)config->limit_cards;
+    const struct engine_limits limits = {cards, (uint32_t)config->limit_presences};
+    const struct ingest_options ingest = {.cards_max = cards,
+                                          .gates_max = cards,
+                                          .datum_default = (enum geo_datum)(config->card_datum + 1),
+                                          .append = append_record,
+                                          .want_receipt = want_receipt,
+                                          .context = campusd};
+    const struct alert_flow_options alerts = {.waiting_max = (uint32_t)config->alerts_waiting_max,
+                                              .context = campusd,
+                                              .append = append_alert_record,
+                                              .publish = publish_alert};
+    enum status status = engine_new(&limits, &campusd->engine);
+    if (status == STATUS_OK) {
+        status = ingest_new(&ingest, &campusd->ingest);
+    }
+    if (status == STATUS_OK) {
+        status = receipts_new(RECEIPTS_MAX, cards, &campusd->receipts);
+    }
+    if (status == STATUS_OK) {
+        status = alert_flow_new(&alerts, &campusd->alerts);
+    }
+    return status;
+}
+
+static enum status boot_journal(struct campusd *campusd, struct status_detail *detail)
+{
+    const struct journal_options options = {
+        .directory = campusd->config->journal_directory,
+        .segment_bytes = campusd->config->journal_segment_mib << 20,
+        .pending_bytes_max = (size_t)campusd->config->journal_pending_mib << 20};
+    const struct journal_callbacks callbacks = {campusd, on_record, on_durable, on_trouble};
+    int64_t start_us = clock_mono_us();
+    campusd->replaying = true;
+    enum status status =
+        journal_open(campusd->loop, &options, &callbacks, &campusd->journal, detail);
+    campusd->replaying = false;
+    if (status != STATUS_OK) {
+        return status_detail_wrap(detail, status, "journal");
+    }
+    campusd->appended = campusd->durable = journal_durable_pos(campusd->journal);
+    alert_flow_replay_done(campusd->alerts);
+    campusd->replay_ms = (uint64_t)(clock_mono_us() - start_us) / 1000;
+    log_event(LOG_INFO, "journal.replayed", LOG_INT("records", campusd->replayed_records),
+              LOG_INT("took_ms", campusd->replay_ms), LOG_INT("unknown", campusd->unknown_records));
+    return STATUS_OK;
+}
+
+static enum status boot_archive(struct campusd *campusd, struct status_detail *detail)
+{
+    const struct archive_options options = {
+        .conninfo = campusd->config->archive_conninfo,
+        .journal_directory = campusd->config->journal_directory,
+        .journal_id = journal_id(campusd->journal),
+        .batch_rows_max = (uint32_t)campusd->config->archive_batch_rows,
+        .batch_wait_ms = (uint32_t)campusd->config->archive_batch_wait_ms};
+    const struct archive_callbacks callbacks = {campusd, on_archive_position, on_archive_state};
+    enum status status =
+        archive_open(campusd->loop, &options, &callbacks, &campusd->archive, detail);
+    if (status != STATUS_OK) {
+        return status_detail_wrap(detail, status, "archive");
+    }
+    archive_wake(campusd->archive, campusd->durable);
+    return STATUS_OK;
+}
+
+static bool publishes_alerts(const struct config *config, const char *url)
+{
+    bool found = config->alert_brokers.count == 0;
+    for (uint32_t i = 0; i < config->alert_brokers.count; i++) {
+        found = found || strcmp(config->alert_brokers.items[i], url) == 0;
+    }
+    return found;
+}
+
+static enum status boot_bridge(struct campusd *campusd, struct status_detail *detail)
+{
+    const struct config *config = campusd->config;
+    struct bridge_broker brokers[CONFIG_LIST_MAX];
+    for (uint32_t i = 0; i < config->brokers.count; i++) {
+        const char *url = config->brokers.items[i];
+        brokers[i] =
+            (struct bridge_broker){url, campusd->broker_password, publishes_alerts(config, url)};
+    }
+    const struct bridge_options options = {
+        .brokers = brokers,
+        .broker_count = config->brokers.count,
+        .client_id = config->broker_client_id,
+        .keepalive_s = (uint32_t)config->broker_keepalive_s,
+        .connect_timeout_ms = (uint32_t)config->broker_connect_timeout_ms,
+        .backoff_min_ms = (uint32_t)config->broker_backoff_min_ms,
+        .backoff_max_ms = (uint32_t)config->broker_backoff_max_ms,
+        .burst_max = (uint32_t)config->broker_burst,
+        .alerts_max = (uint32_t)config->alerts_waiting_max,
+        .repeat_window_ms = (uint32_t)config->alerts_repeat_s * 1000};
+    const struct bridge_callbacks callbacks = {campusd, on_message, on_alerts_confirmed};
+    enum status status = bridge_open(campusd->loop, &options, &callbacks, &campusd->bridge, detail);
+    return status == STATUS_OK ? status : status_detail_wrap(detail, status, "brokers");
+}
+
+static enum status boot(struct campusd *campusd, struct status_detail *detail)
+{
+    enum status status = boot_state(campusd);
+    if (status != STATUS_OK) {
+        return status_detail_set(detail, status, "no memory for %llu cards (limit.cards)",
+                                 (unsigned long long)campusd->config->limit_cards);
+    }
+    step_registry(campusd, 0);
+    status = boot_journal(campusd, detail);
+    if (status == STATUS_OK) {
+        status = boot_archive(campusd, detail);
+    }
+    if (status == STATUS_OK) {
+        status = boot_bridge(campusd, detail);
+    }
+    if (status == STATUS_OK) {
+        alert_flow_pump(campusd->alerts);
+        int failed = uv_timer_start(&campusd->upkeep, on_upkeep, UPKEEP_MS, UPKEEP_MS);
+        ASSERT(failed == 0);
+        campusd->ready = true;
+        campusd->callbacks.on_ready(campusd->callbacks.context);
+    }
+    return status;
+}
+
+static bool fits(const struct campusd *campusd, const struct directory *directory)
+{
+    uint64_t limit = campusd->config->limit_cards;
+    return directory->card_end <= limit && directory->pupil_end <= limit &&
+           directory->gate_end <= limit;
+}
+
+static void on_registry(void *context, struct directory *directory, struct fence_set *fences,
+                        bool from_cache)
+{
+    struct campusd *campusd = campusd_of(context);
+    if (!fits(campusd, directory)) {
+        log_event(
+            LOG_ERROR, "registry.too_large",
+            LOG_STR("reason", "more cards, pupils or gates than limit.cards: raise it, restart"));
+        directory_free(directory);
+        fence_set_free(fences);
+        return;
+    }
+    struct directory *old_directory = campusd->directory;
+    struct fence_set *old_fences = campusd->fences;
+    campusd->directory = directory;
+    campusd->fences = fences;
+    log_event(LOG_INFO, "registry.loaded", LOG_INT("revision", directory->revision),
+              LOG_INT("cards", directory->card_end > 0 ? directory->card_end - 1 : 0),
+              LOG_INT("fences", fences->count), LOG_STR("from", from_cache ? "cache" : "database"));
+    struct status_detail detail = {""};
+    if (campusd->ready) {
+        step_registry(campusd, clock_wall_ms());
+    } else if (!campusd->fatal && boot(campusd, &detail) != STATUS_OK) {
+        fatal(campusd, &detail);
+    }
+    directory_free(old_directory);
+    fence_set_free(old_fences);
+}
+
+enum status campusd_start(uv_loop_t *loop, const struct config *config, const char *broker_password,
+                          const struct campusd_callbacks *callbacks, struct campusd **ret,
+                          struct status_detail *detail)
+{
+    struct campusd *campusd = calloc(1, sizeof *campusd);
+    if (campusd == NULL) {
+        return STATUS_NO_MEMORY;
+    }
+    campusd->magic = CAMPUSD_MAGIC;
+    campusd->loop = loop;
+    campusd->config = config;
+    campusd->broker_password = broker_password;
+    campusd->callbacks = *callbacks;
+    campusd->started_ms = clock_wall_ms();
+    buffer_init(&campusd->record, 4096);
+    const struct control_options control = {config->control_socket, on_control, campusd};
+    enum status status = control_open(loop, &control, &campusd->control, detail);
+    if (status != STATUS_OK) {
+        free(campusd);
+        return status_detail_wrap(detail, status, "control");
+    }
+    uv_timer_t *timers[] = {&campusd->upkeep, &campusd->receipt_timer, &campusd->drain};
+    for (size_t i = 0; i < sizeof timers / sizeof timers[0]; i++) {
+        int failed = uv_timer_init(loop, timers[i]);
+        ASSERT(failed == 0);
+        timers[i]->data = campusd;
+        campusd->handles_open++;
+    }
+    int failed = uv_timer_start(&campusd->receipt_timer, on_receipt_timer, config->card_receipt_ms,
+                                config->card_receipt_ms);
+    ASSERT(failed == 0);
+    (void)uv_timer_stop(&campusd->receipt_timer); /* want_receipt starts it again */
+    const struct registry_watch_options watch = {config->archive_conninfo, config->registry_cache,
+                                                 config->registry_poll_ms, campusd, on_registry};
+    status = registry_watch_open(loop, &watch, &campusd->watch);
+    ASSERT(status == STATUS_OK); /* a few hundred bytes at boot */
+    *ret = campusd;
+    return STATUS_OK;
+}
+
+void campusd_reload(struct campusd *campusd)
+{
+    registry_watch_set_poll(campusd->watch, campusd->config->registry_poll_ms);
+    registry_watch_poke(campusd->watch);
+}
+
+/* ---- stop: one part after the other ---- */
+
+static void free_state(struct campusd *campusd)
+{
+    engine_free(campusd->engine);
+    ingest_free(campusd->ingest);
+    alert_flow_free(campusd->alerts);
+    receipts_free(campusd->receipts);
+    directory_free(campusd->directory);
+    fence_set_free(campusd->fences);
+    buffer_release(&campusd->record);
+    void (*on_stopped)(void *) = campusd->on_stopped;
+    void *context = campusd->stopped_context;
+    free(campusd);
+    on_stopped(context);
+}
+
+static void handle_closed(uv_handle_t *handle)
+{
+    struct campusd *campusd = campusd_of(handle->data);
+    if (--campusd->handles_open == 0) {
+        free_state(campusd);
+    }
+}
+
+static void after_control(void *context)
+{
+    struct campusd *campusd = campusd_of(context);
+    uv_close((uv_handle_t *)&campusd->upkeep, handle_closed);
+    uv_close((uv_handle_t *)&campusd->receipt_timer, handle_closed);
+    uv_close((uv_handle_t *)&campusd->drain, handle_closed);
+}
+
+static void after_watch(void *context)
+{
+    struct campusd *campusd = campusd_of(context);
+    control_close(campusd->control, after_control, campusd);
+}
+
+static void after_archive(void *context)
+{
+    struct campusd *campusd = campusd_of(context);
+    campusd->archive = NULL;
+    registry_watch_close(campusd->watch, after_watch, campusd);
+}
+
+static void after_journal(void *context)
+{
+    struct campusd *campusd = campusd_of(context);
+    campusd->journal = NULL;
+    if (campusd->archive != NULL) {
+        archive_close(campusd->archive, ARCHIVE_DEADLINE_MS, after_archive, campusd);
+    } else {
+        after_archive(campusd);
+    }
+}
+
+static void after_bridge(void *context)
+{
+    struct campusd *campusd = campusd_of(context);
+    campusd->bridge = NULL;
+    if (campusd->journal == NULL) {
+        after_journal(campusd);
+        return;
+    }
+    alert_flow_mark(campusd->alerts);
+    campusd->journal_closing = true;
+    journal_close(campusd->journal, after_journal, campusd);
+}
+
+static void on_drain(uv_timer_t *timer)
+{
+    struct campusd *campusd = campusd_of(timer->data);
+    bool drained = campusd->journal == NULL || campusd->appended == campusd->durable;
+    if (!drained && uv_now(campusd->loop) < campusd->drain_deadline_ms) {
+        return;
+    }
+    (void)uv_timer_stop(timer);
+    (void)uv_timer_stop(&campusd->upkeep);
+    (void)uv_timer_stop(&campusd->receipt_timer);
+    if (campusd->bridge != NULL) {
+        bridge_close(campusd->bridge, after_bridge, campusd);
+    } else {
+        after_bridge(campusd);
+    }
+}
+
+void campusd_stop(struct campusd *campusd, void (*on_stopped)(void *context), void *context)
+{
+    if (campusd->stopping) {
+        return;
+    }
+    campusd->stopping = true;
+    campusd->ready = false;
+    campusd->on_stopped = on_stopped;
+    campusd->stopped_context = context;
+    campusd->drain_deadline_ms = uv_now(campusd->loop) + DRAIN_DEADLINE_MS;
+    int failed = uv_timer_start(&campusd->drain, on_drain, 0, DRAIN_STEP_MS);
+    ASSERT(failed == 0);
+}

@@ -1,0 +1,64 @@
+/*
+ * wiring_internal.h - the parts of struct campusd, for wiring.c and report.c alone.
+ */
+#ifndef DAEMON_WIRING_INTERNAL_H
+#define DAEMON_WIRING_INTERNAL_H
+
+#include "broker-bridge/bridge.h"
+#include "broker-bridge/ingest.h"
+#include "core/engine.h"
+#include "daemon/alert_flow.h"
+#include "daemon/control.h"
+#include "daemon/receipts.h"
+#include "daemon/registry_watch.h"
+#include "daemon/wiring.h"
+#include "storage/archive.h"
+#include "storage/journal.h"
+
+enum { CAMPUSD_MAGIC = 0x63616d70 };
+
+/* How far the journal had come at a time, for its retention. */
+struct age_sample {
+    int64_t time_ms;
+    uint64_t pos;
+};
+enum { AGE_SAMPLES = 256 };
+
+struct campusd {
+    uint32_t magic;
+    uv_loop_t *loop;
+    const struct config *config;
+    const char *broker_password;
+    struct campusd_callbacks callbacks;
+    int64_t started_ms;
+
+    struct registry_watch *watch;
+    struct directory *directory;
+    struct fence_set *fences;
+    struct engine *engine;
+    struct ingest *ingest;
+    struct journal *journal;
+    struct alert_flow *alerts;
+    struct receipts *receipts;
+    struct bridge *bridge;
+    struct archive *archive;
+    struct control *control;
+    uv_timer_t upkeep, receipt_timer, drain;
+
+    struct alert outbox[STEP_ALERTS_MAX];
+    struct buffer record;
+    uint64_t appended, durable; /* journal positions */
+    uint32_t message_broker;    /* of the message under ingest */
+    bool replaying, ready, paused, stopping, journal_closing, fatal;
+    unsigned handles_open;
+    uint64_t unknown_records, replayed_records, replay_ms;
+    struct age_sample ages[AGE_SAMPLES];
+    uint32_t age_count;
+    uint64_t drain_deadline_ms;
+    struct status_detail trouble; /* of the journal, "" when well */
+
+    void (*on_stopped)(void *context);
+    void *stopped_context;
+};
+
+#endif
