@@ -5,7 +5,7 @@
 
 _Noreturn void assert_failed(const char *expression, const char *file, int line)
 {
-    (void)fprintf(stderr, "level=fatal event=assert.failed at=%s:%d expression=\"%s\"\n", file, line,
-                  expression);
+    (void)fprintf(stderr, "level=fatal event=assert.failed at=%s:%d expression=\"%s\"\n", file,
+                  line, expression);
     abort();
 }

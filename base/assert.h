@@ -10,8 +10,7 @@
 /* Prints the place and aborts. */
 _Noreturn void assert_failed(const char *expression, const char *file, int line);
 
-#define ASSERT(expression)                                                                         \
-    ((expression) ? (void)0 : assert_failed(#expression, __FILE__, __LINE__))
+#define ASSERT(expression) ((expression) ? (void)0 : assert_failed(#expression, __FILE__, __LINE__))
 
 /* A struct that travels through a void pointer begins with `uint32_t magic`. MAGIC_CHECK aborts if
  * the pointer is not what the callback believes it to be. */

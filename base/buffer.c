@@ -96,7 +96,11 @@ void buffer_printf(struct buffer *buffer, const char *fmt, ...)
 static size_t utf8_length(const unsigned char *text, size_t left)
 {
     unsigned char c = text[0];
-    size_t need = c < 0x80 ? 1 : c >= 0xc2 && c < 0xe0 ? 2 : c >= 0xe0 && c < 0xf0 ? 3 : c >= 0xf0 && c < 0xf5 ? 4 : 0;
+    size_t need = c < 0x80                ? 1
+                  : c >= 0xc2 && c < 0xe0 ? 2
+                  : c >= 0xe0 && c < 0xf0 ? 3
+                  : c >= 0xf0 && c < 0xf5 ? 4
+                                          : 0;
     if (need == 0 || need > left) {
         return 0;
     }

@@ -158,14 +158,16 @@ enum status clock_parse(const char *text, size_t length, int64_t *ret_time_ms)
         !one_of(&at, end, ":") || !digits(&at, end, 2, &second)) {
         return STATUS_INVALID;
     }
-    if ((one_of(&at, end, ".,") && !fraction_ms(&at, end, &ms)) || !parse_offset(&at, end, &offset)) {
+    if ((one_of(&at, end, ".,") && !fraction_ms(&at, end, &ms)) ||
+        !parse_offset(&at, end, &offset)) {
         return STATUS_INVALID;
     }
     if (month < 1 || month > 12 || day < 1 || day > days_in_month(year, month) || hour > 23 ||
         minute > 59 || second > 60) {
         return STATUS_INVALID;
     }
-    int64_t seconds = days_from_civil(year, month, day) * 86400 + hour * 3600 + minute * 60 + second;
+    int64_t seconds =
+        days_from_civil(year, month, day) * 86400 + hour * 3600 + minute * 60 + second;
     *ret_time_ms = (seconds - (int64_t)offset * 60) * 1000 + ms;
     return STATUS_OK;
 }

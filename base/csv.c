@@ -37,7 +37,8 @@ static enum status take_quoted(struct csv *csv, struct text *ret, struct status_
     size_t doubled = 0;
     for (;; csv->at++) {
         if (csv->at >= csv->end) {
-            return status_detail_set(detail, STATUS_INVALID, "line %u: quote not closed", first_line);
+            return status_detail_set(detail, STATUS_INVALID, "line %u: quote not closed",
+                                     first_line);
         }
         csv->line += *csv->at == '\n';
         if (*csv->at != '"') {
@@ -102,8 +103,8 @@ enum status csv_next(struct csv *csv, struct csv_row *ret, struct status_detail 
     ret->field_count = 0;
     for (;;) {
         if (ret->field_count == CSV_FIELDS_MAX) {
-            return status_detail_set(detail, STATUS_INVALID, "line %u: more than %u fields", ret->line,
-                                     CSV_FIELDS_MAX);
+            return status_detail_set(detail, STATUS_INVALID, "line %u: more than %u fields",
+                                     ret->line, CSV_FIELDS_MAX);
         }
         enum status status = take_field(csv, &ret->fields[ret->field_count++], detail);
         if (status != STATUS_OK) {

@@ -11,18 +11,18 @@
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
 
 struct log_field {
-    const char *key; /* NULL ends the list */
+    const char *key;  /* NULL ends the list */
     const char *text; /* NULL: number is the value */
     int64_t number;
 };
 
-#define LOG_STR(key_, text_) ((struct log_field){(key_), (text_) ? (text_) : "", 0})
+#define LOG_STR(key_, text_)   ((struct log_field){(key_), (text_) ? (text_) : "", 0})
 #define LOG_INT(key_, number_) ((struct log_field){(key_), (const char *)0, (int64_t)(number_)})
 
 /* log_event(LOG_INFO, "broker.connected", LOG_STR("broker", url), LOG_INT("took_ms", 3)); */
 #define log_event(level, ...)                                                                      \
     log_write((level), LOG_FIRST(__VA_ARGS__, 0), LOG_FIELDS(__VA_ARGS__, (struct log_field){0}))
-#define LOG_FIRST(event, ...) (event)
+#define LOG_FIRST(event, ...)  (event)
 #define LOG_FIELDS(event, ...) ((const struct log_field[]){__VA_ARGS__})
 
 void log_write(enum log_level level, const char *event, const struct log_field *fields);

@@ -17,7 +17,8 @@ const char *status_words(enum status status)
     return words[status];
 }
 
-enum status status_detail_set(struct status_detail *detail, enum status status, const char *fmt, ...)
+enum status status_detail_set(struct status_detail *detail, enum status status, const char *fmt,
+                              ...)
 {
     if (detail != NULL) {
         va_list args;
@@ -28,7 +29,8 @@ enum status status_detail_set(struct status_detail *detail, enum status status, 
     return status;
 }
 
-enum status status_detail_wrap(struct status_detail *detail, enum status status, const char *fmt, ...)
+enum status status_detail_wrap(struct status_detail *detail, enum status status, const char *fmt,
+                               ...)
 {
     if (detail != NULL) {
         struct status_detail inner = *detail;

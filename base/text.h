@@ -16,7 +16,7 @@ struct text {
     size_t length;
 };
 
-#define TEXT(literal) ((struct text){(literal), sizeof(literal) - 1})
+#define TEXT(literal)   ((struct text){(literal), sizeof(literal) - 1})
 #define TEXT_FMT(text_) (int)(text_).length, (text_).at
 
 struct text text_of(const char *cstr);

@@ -92,8 +92,8 @@ static enum status read_all(gzFile file, const char *path, struct buffer *bytes,
         }
         buffer_append(bytes, piece, (size_t)got);
         if (buffer_status(bytes) != STATUS_OK) {
-            return status_detail_set(detail, buffer_status(bytes), "%s: larger than %llu bytes", path,
-                                     (unsigned long long)CLI_FILE_MAX);
+            return status_detail_set(detail, buffer_status(bytes), "%s: larger than %llu bytes",
+                                     path, (unsigned long long)CLI_FILE_MAX);
         }
     }
 }
@@ -103,8 +103,8 @@ enum status cli_read_file(const char *path, struct arena *arena, struct text *re
 {
     gzFile file = strcmp(path, "-") == 0 ? gzdopen(0, "rb") : gzopen(path, "rb");
     if (file == NULL) {
-        return status_detail_set(detail, errno == ENOENT ? STATUS_NOT_FOUND : STATUS_IO, "%s: %s", path,
-                                 strerror(errno));
+        return status_detail_set(detail, errno == ENOENT ? STATUS_NOT_FOUND : STATUS_IO, "%s: %s",
+                                 path, strerror(errno));
     }
     struct buffer bytes;
     buffer_init(&bytes, CLI_FILE_MAX);

@@ -29,9 +29,9 @@ int cli_fail(const char *fmt, ...) PRINTF(1, 2);
 /* The same with the usage behind it; returns CLI_USAGE. */
 int cli_usage(const char *usage, const char *fmt, ...) PRINTF(2, 3);
 
-/* Options "--name VALUE" and "--name=VALUE" (value != NULL) or "--name" (flag != NULL), a list that ends
- * with a zero entry. Words that are no options are moved to the front of argv, *ret_words of them
- * (argv[0] included). CLI_OK or CLI_USAGE (told already). */
+/* Options "--name VALUE" and "--name=VALUE" (value != NULL) or "--name" (flag != NULL), a list that
+ * ends with a zero entry. Words that are no options are moved to the front of argv, *ret_words of
+ * them (argv[0] included). CLI_OK or CLI_USAGE (told already). */
 struct cli_option {
     const char *name; /* "--fences" */
     const char **value;
@@ -46,10 +46,10 @@ int cli_options(int argc, char **argv, const struct cli_option *options, const c
 enum status cli_read_file(const char *path, struct arena *arena, struct text *ret,
                           struct status_detail *detail) MUST_CHECK;
 
-/* The setting of that name for programs beside the daemon: environment variable CAMPUS_<NAME> in capitals,
- * else the line of var/campus.env (or of the file named by CAMPUS_ENV) that `./campus up` wrote, else
- * NULL. Names: "pg" (libpq conninfo), "broker" (mqtt://host:port), "control" (socket of campusd). The
- * text lives until the program ends. */
+/* The setting of that name for programs beside the daemon: environment variable CAMPUS_<NAME> in
+ * capitals, else the line of var/campus.env (or of the file named by CAMPUS_ENV) that `./campus up`
+ * wrote, else NULL. Names: "pg" (libpq conninfo), "broker" (mqtt://host:port), "control" (socket of
+ * campusd). The text lives until the program ends. */
 const char *cli_setting(const char *name);
 
 #endif
