@@ -61,8 +61,13 @@ function(add_module name)
   else()
     set(pure impure)
   endif()
+  list(TRANSFORM M_SOURCES REPLACE "^${CMAKE_CURRENT_SOURCE_DIR}/" "")
+  list(FILTER M_SOURCES EXCLUDE REGEX "[$]<|^/") # generated ones are not ours to judge
+  string(REPLACE ";" "," sources "${M_SOURCES}")
+  string(REPLACE ";" "," libs "${M_LIBS}")
+  # the line that tests/rules read from build/<preset>/modules.txt
   set_property(GLOBAL APPEND PROPERTY CAMPUS_MODULES
-    "${name}|${dir}|${uses}|${pure}|$<TARGET_FILE:${name}>")
+    "${name}|${dir}|${uses}|${pure}|$<TARGET_FILE:${name}>|${sources}|${libs}")
 endfunction()
 
 # add_program(NAME SOURCES a.c ... LIBS target ...): lands in build/<preset>/bin

@@ -1,0 +1,340 @@
+# A private stack below one folder: PostgreSQL 15, Mosquitto, campusd. Used by `./campus up` and by tests/e2e.
+# Source scripts/lib.sh first. Set STACK (the folder) and BIN (where the programs lie), then stack_open.
+#
+#   $STACK/campus.env    what programs beside the daemon need to know (KEY=VALUE), and what a second start needs
+#   $STACK/campus.yaml   configuration of campusd
+#   $STACK/run/          pid files, sockets      $STACK/log/   one file a program
+#   $STACK/journal/      campusd's journal       $STACK/pg/, $STACK/mosquitto/   unless users cannot get there
+
+PG_BIN=${CAMPUS_PG_BIN:-/usr/lib/postgresql/15/bin}
+SOCKET_PATH_MAX=107 # sun_path less its NUL
+
+# env_get KEY: the value that a former start remembered.
+env_get() {
+    [[ -r $STACK/campus.env ]] && sed -n "s/^$1=//p" "$STACK/campus.env" | tail -n 1
+}
+
+# as USER COMMAND...: the command itself when we are no root.
+as() {
+    local user=$1
+    shift
+    if ((EUID == 0)); then
+        setpriv --reuid="$user" --regid="$(id -g "$user")" --clear-groups -- "$@"
+    else
+        "$@"
+    fi
+}
+
+can_reach() {
+    ((EUID != 0)) || as "$1" test -x "$2"
+}
+
+# own USER DIR...: makes the folders, theirs alone.
+own() {
+    local user=$1
+    shift
+    mkdir -p "$@"
+    if ((EUID == 0)); then
+        chown "$user:" "$@"
+    fi
+    chmod 700 "$@"
+}
+
+ensure_user() {
+    if ((EUID == 0)) && ! id "$1" >/dev/null 2>&1; then
+        useradd --system --home-dir /nonexistent --shell /usr/sbin/nologin "$1"
+    fi
+}
+
+# Folders, and where PostgreSQL and Mosquitto may write when we are root and they are not.
+stack_open() {
+    umask 022
+    mkdir -p "$STACK" "$STACK/run" "$STACK/log" "$STACK/journal"
+    STACK=$(cd "$STACK" && pwd -P)
+    chmod 700 "$STACK/journal"
+    DATA=$(env_get CAMPUS_DATA_DIR)
+    RUN=$(env_get CAMPUS_RUN_DIR)
+    BROKER_PORT=$(env_get CAMPUS_BROKER_PORT)
+    ensure_user postgres
+    ensure_user mosquitto
+    [[ -n $DATA && -d $DATA ]] || choose_data
+    [[ -n $RUN && -d $RUN ]] || choose_run
+    own postgres "$RUN/pg"
+    [[ -n $BROKER_PORT ]] || BROKER_PORT=${CAMPUS_BROKER_PORT:-$(free_port)}
+    stack_write_env
+}
+
+choose_data() {
+    local user
+    DATA=$STACK
+    for user in postgres mosquitto; do
+        if ! can_reach "$user" "$STACK"; then
+            DATA=/var/lib/campus-$(printf '%s' "$STACK" | cksum | cut -d' ' -f1)
+            say "user $user, as whom the server must run when started by root, cannot enter $STACK:" \
+                "the databases of PostgreSQL and Mosquitto lie in $DATA"
+            mkdir -p "$DATA"
+            chmod 755 "$DATA"
+            return
+        fi
+    done
+}
+
+# Sockets: their path has a limit, and the server's user must get there.
+choose_run() {
+    local socket
+    RUN=$DATA/run
+    socket=$RUN/pg/.s.PGSQL.5432.lock
+    if ((${#socket} > SOCKET_PATH_MAX)); then
+        RUN=$(mktemp -d /tmp/campus-run.XXXXXX)
+        chmod 755 "$RUN"
+        say "$STACK is too long a path for a socket: sockets lie in $RUN"
+    fi
+    mkdir -p "$RUN"
+}
+
+# A value of a libpq connection string, quoted where it must be.
+conninfo_text() {
+    local quoted=${1//\\/\\\\}
+    if [[ $1 == *[[:space:]\'\\]* ]]; then
+        printf "'%s'" "${quoted//\'/\\\'}"
+    else
+        printf "%s" "$1"
+    fi
+}
+
+stack_write_env() {
+    CAMPUS_PG="host=$(conninfo_text "$RUN/pg") port=5432 user=campus dbname=campus"
+    CAMPUS_BROKER=mqtt://127.0.0.1:$BROKER_PORT
+    CAMPUS_CONTROL=$RUN/control.sock
+    export CAMPUS_PG CAMPUS_BROKER CAMPUS_CONTROL
+    export CAMPUS_ENV=$STACK/campus.env
+    cat >"$STACK/campus.env.new" <<END
+CAMPUS_PG=$CAMPUS_PG
+CAMPUS_BROKER=$CAMPUS_BROKER
+CAMPUS_CONTROL=$CAMPUS_CONTROL
+CAMPUS_DATA_DIR=$DATA
+CAMPUS_RUN_DIR=$RUN
+CAMPUS_BROKER_PORT=$BROKER_PORT
+END
+    mv "$STACK/campus.env.new" "$STACK/campus.env"
+}
+
+# ---- PostgreSQL: on a unix socket only, so that it needs no port and nobody else can knock ----
+
+pg_init() {
+    [[ -s $DATA/pg/PG_VERSION ]] && return 0
+    [[ -x $PG_BIN/initdb ]] || die "no PostgreSQL 15 in $PG_BIN: run ./campus deps, or set CAMPUS_PG_BIN"
+    own postgres "$DATA/pg"
+    (cd / && as postgres "$PG_BIN/initdb" -D "$DATA/pg" -U campus --auth=trust --encoding=UTF8 \
+        --locale=C.UTF-8 --no-instructions) >"$STACK/log/initdb.log" 2>&1 ||
+        die "initdb failed: see $STACK/log/initdb.log"
+    as postgres tee -a "$DATA/pg/postgresql.conf" >/dev/null <<END
+
+# written by scripts/stack.sh
+listen_addresses = ''
+unix_socket_permissions = 0700
+max_connections = 50
+max_wal_size = 2GB
+log_min_messages = warning
+timezone = 'UTC'
+END
+}
+
+pg_answers() {
+    "$PG_BIN/pg_isready" -q -h "$RUN/pg" -p 5432 -U campus -d postgres
+}
+
+pg_died_or_answers() {
+    pg_answers || gone "$STACK/run/postgres.pid"
+}
+
+# Server processes left over from a postmaster that was killed hold its shared memory for a moment: try again.
+pg_start() {
+    local deadline=$((SECONDS + 60))
+    running "$STACK/run/postgres.pid" && pg_answers && return 0
+    pg_init
+    while ((SECONDS < deadline)); do
+        if gone "$STACK/run/postgres.pid"; then
+            if ((EUID == 0)); then
+                spawn "$STACK/run/postgres.pid" "$STACK/log/postgres.log" setpriv --reuid=postgres \
+                    --regid="$(id -g postgres)" --clear-groups -- \
+                    "$PG_BIN/postgres" -D "$DATA/pg" -k "$RUN/pg"
+            else
+                spawn "$STACK/run/postgres.pid" "$STACK/log/postgres.log" \
+                    "$PG_BIN/postgres" -D "$DATA/pg" -k "$RUN/pg"
+            fi
+        fi
+        wait_until 60 "PostgreSQL" pg_died_or_answers || break
+        if pg_answers; then
+            pg_make_database
+            return
+        fi
+    done
+    tail -n 5 "$STACK/log/postgres.log" >&2
+    die "PostgreSQL did not start: see $STACK/log/postgres.log"
+}
+
+pg_make_database() {
+    [[ $("$PG_BIN/psql" -XAtq "${CAMPUS_PG% dbname=*} dbname=postgres" \
+        -c "select 1 from pg_database where datname = 'campus'") == 1 ]] ||
+        "$PG_BIN/createdb" -h "$RUN/pg" -p 5432 -U campus campus
+}
+
+# sql TEXT: rows without decoration.
+sql() {
+    "$PG_BIN/psql" -XAtq -v ON_ERROR_STOP=1 "$CAMPUS_PG" -c "$1"
+}
+
+pg_stop() {
+    stop_process "$STACK/run/postgres.pid" PostgreSQL INT 60 # INT = fast: rolls back, checkpoints, ends
+}
+
+# kill -9 of the server and all its processes at once, as when the machine's memory runs out.
+pg_kill9() {
+    local pid
+    pid=$(pid_of "$STACK/run/postgres.pid") || die "PostgreSQL does not run"
+    # shellcheck disable=SC2046
+    kill -9 "$pid" $(children_of "$pid") 2>/dev/null
+    wait_until 10 "PostgreSQL to be dead" gone "$STACK/run/postgres.pid"
+}
+
+# ---- Mosquitto ----
+
+broker_configure() {
+    local user=
+    own mosquitto "$DATA/mosquitto"
+    ((EUID == 0)) && user='user mosquitto'
+    cat >"$STACK/mosquitto.conf" <<END
+# written by scripts/stack.sh
+listener $BROKER_PORT 127.0.0.1
+allow_anonymous true
+$user
+persistence true
+persistence_location $DATA/mosquitto/
+# what is queued is lost with the broker at most this many seconds back; senders with receipts repeat it
+autosave_interval 5
+# the default limit of 1,000 drops messages without a word
+max_queued_messages 0
+max_queued_bytes 0
+max_inflight_messages 0
+# campusd refuses what is beyond its own limit (64 KiB) with a counter; far beyond, the broker hangs up
+max_packet_size 262144
+set_tcp_nodelay false
+log_dest stdout
+log_timestamp_format %Y-%m-%dT%H:%M:%S
+log_type error
+log_type warning
+log_type notice
+connection_messages false
+END
+}
+
+broker_died_or_listens() {
+    listens "$BROKER_PORT" || gone "$STACK/run/mosquitto.pid"
+}
+
+broker_start() {
+    local try program
+    running "$STACK/run/mosquitto.pid" && return 0
+    program=$(command -v mosquitto || command -v /usr/sbin/mosquitto) ||
+        die "no mosquitto: run ./campus deps"
+    for try in 1 2 3 4 5; do
+        if listens "$BROKER_PORT"; then
+            say "port $BROKER_PORT is taken by somebody else: another one is used from now on"
+            BROKER_PORT=$(free_port)
+            stack_write_env
+        fi
+        broker_configure
+        spawn "$STACK/run/mosquitto.pid" "$STACK/log/mosquitto.log" "$program" -c "$STACK/mosquitto.conf"
+        wait_until 20 "Mosquitto on port $BROKER_PORT" broker_died_or_listens
+        running "$STACK/run/mosquitto.pid" && listens "$BROKER_PORT" && return 0
+        say "Mosquitto did not start (try $try)"
+    done
+    tail -n 5 "$STACK/log/mosquitto.log" >&2
+    die "Mosquitto did not start: see $STACK/log/mosquitto.log"
+}
+
+broker_stop() {
+    stop_process "$STACK/run/mosquitto.pid" Mosquitto
+}
+
+broker_kill9() {
+    kill -9 "$(pid_of "$STACK/run/mosquitto.pid")" || die "Mosquitto does not run"
+    wait_until 10 "Mosquitto to be dead" gone "$STACK/run/mosquitto.pid"
+}
+
+# ---- campusd ----
+
+yaml_text() {
+    printf "'%s'" "${1//\'/\'\'}"
+}
+
+campusd_configure() {
+    cat >"$STACK/campus.yaml.new" <<END
+# written by scripts/stack.sh; campusd --print-config tells every setting
+log:
+  level: info
+control:
+  socket: $(yaml_text "$CAMPUS_CONTROL")
+journal:
+  directory: $(yaml_text "$STACK/journal")
+archive:
+  conninfo: $(yaml_text "$CAMPUS_PG")
+registry:
+  cache: $(yaml_text "$STACK/registry.cache")
+brokers:
+  - $(yaml_text "$CAMPUS_BROKER")
+card:
+  datum_default: wgs84
+END
+    mv "$STACK/campus.yaml.new" "$STACK/campus.yaml"
+}
+
+campusctl() {
+    "$BIN/campusctl" "$@"
+}
+
+# status_of KEY: one value of campusctl status.
+status_of() {
+    campusctl status 2>/dev/null | sed -n "s/^$1=//p" | head -n 1
+}
+
+campusd_died_or_answers() {
+    campusctl status || gone "$STACK/run/campusd.pid"
+}
+
+campusd_start() {
+    running "$STACK/run/campusd.pid" && return 0
+    [[ -x $BIN/campusd ]] || die "no $BIN/campusd: run ./campus build"
+    campusd_configure
+    spawn "$STACK/run/campusd.pid" "$STACK/log/campusd.log" "$BIN/campusd" --config "$STACK/campus.yaml"
+    wait_until "${CAMPUSD_SECONDS:-60}" "campusd" campusd_died_or_answers
+    if gone "$STACK/run/campusd.pid"; then
+        tail -n 5 "$STACK/log/campusd.log" >&2
+        die "campusd ended at once: see $STACK/log/campusd.log"
+    fi
+    campusctl status >/dev/null || die "campusd does not answer: see $STACK/log/campusd.log"
+}
+
+campusd_stop() {
+    stop_process "$STACK/run/campusd.pid" campusd
+}
+
+campusd_kill9() {
+    kill -9 "$(pid_of "$STACK/run/campusd.pid")" || die "campusd does not run"
+    wait_until 10 "campusd to be dead" gone "$STACK/run/campusd.pid"
+}
+
+# Stops whatever of the stack runs, consumers of the others first.
+stack_stop() {
+    local pid_file
+    for pid_file in "$STACK"/run/*.pid; do
+        case ${pid_file##*/} in
+        campusd.pid | mosquitto.pid | postgres.pid | '*.pid') ;;
+        *) stop_process "$pid_file" "$(basename "$pid_file" .pid)" ;;
+        esac
+    done
+    campusd_stop
+    broker_stop
+    pg_stop
+}
