@@ -63,7 +63,10 @@ void engine_step(struct engine *engine, const struct engine_input *input, struct
 struct engine_stats {
     uint64_t events, fixes, passes, signals, calls;
     uint64_t no_position, too_vague, out_of_order, repeats; /* fixes that moved nobody */
+    uint64_t unassigned;               /* events of a card that belongs to no pupil here */
+    uint64_t double_reads, held_signals; /* passes and signals that repeat what was told already */
     uint64_t presences, presences_evicted;
+    uint64_t presences_refused; /* no state to give up: every one held is of a pupil inside */
     uint64_t alerts[ALERT_TYPE_COUNT];
 };
 void engine_stats(const struct engine *engine, struct engine_stats *ret);

@@ -46,6 +46,7 @@ struct event {
     uint8_t contact;        /* call: slot in the card's list of family numbers; 0 = not on it */
     uint8_t outcome;        /* call: enum call_outcome */
     uint32_t duration_s;    /* call */
+    uint32_t reserved;      /* 0 */
 };
 _Static_assert(sizeof(struct event) == 48, "events lie on disk");
 

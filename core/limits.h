@@ -4,7 +4,7 @@
 #ifndef CORE_LIMITS_H
 #define CORE_LIMITS_H
 
-/* A report is one MQTT message of one card: 256 events of 40 bytes stay under 16 KiB in the journal. */
+/* A report is one MQTT message of one card: 256 events of 48 bytes stay under 16 KiB in the journal. */
 #define REPORT_EVENTS_MAX 256u
 /* A gateway's message carries at most this many reports. */
 #define GATEWAY_REPORTS_MAX 256u
@@ -16,8 +16,12 @@
 #define REGISTRY_NUMBER_MAX 8000000u
 /* Guardians who hear of one pupil. */
 #define PUPIL_GUARDIANS_MAX 8u
-/* Alerts one event can raise: fences over one place, each once, and its own. */
+/* Alerts one event can raise: the fences over one place, each once, and its own. More (hundreds of fences
+ * left in the same moment) wait for the next fix; none is dropped. */
 #define STEP_ALERTS_MAX 300u
+/* Fence numbers whose versions the engine remembers, so that a new set re-bases only the fences that
+ * changed; those above re-base at every new set. */
+#define FENCE_NUMBERS_REMEMBERED 65536u
 /* Fences in one set: 206 schools x 5, 2,000 zones and room. */
 #define FENCES_MAX 1000000u
 /* Device times before 2000-01-01 are no times; later than arrival + this are refused. */
@@ -28,5 +32,17 @@
 #define TIME_AHEAD_MS_TRUSTED 5000
 /* A device time this long before arrival marks what it raises as late. */
 #define TIME_LATE_MS 900000
+
+/* A fix vaguer than this (radius of 68 %) moves nobody: it covers half a town. */
+#define FIX_ACCURACY_CM_MAX 50000u
+/* The same card, gate and direction again so soon is one pass read twice. */
+#define PASS_REPEAT_MS 10000
+/* A pass read this long before the pupil's last fix tells nothing about where the pupil is now. */
+#define PASS_BEHIND_MS_MAX 60000
+/* Low battery is told again after this time, or after the battery was seen above BATTERY_FULL_PCT. */
+#define LOW_BATTERY_REPEAT_MS 43200000
+#define BATTERY_FULL_PCT 30
+/* Removed and powered off are told again after this time. */
+#define SIGNAL_REPEAT_MS 600000
 
 #endif

@@ -1,0 +1,282 @@
+#include "core/directory.h"
+
+#include <string.h>
+
+#include "base/assert.h"
+#include "core/limits.h"
+
+enum table_name { SCHOOLS, PUPILS, CARDS, GUARDIANS, GATES, OWNTRACKS, TABLE_COUNT };
+
+static const char *const table_words[TABLE_COUNT] = {"school",   "pupil", "card",
+                                                     "guardian", "gate",  "owntracks device"};
+
+/* Open addressing with linear probing; at most half full. A slot holds a number, 0 is empty. */
+struct dir_table {
+    uint32_t *slots;
+    uint32_t mask;
+};
+
+static const char *id_of(const struct directory *directory, enum table_name name, uint32_t no)
+{
+    switch (name) {
+    case SCHOOLS:
+        return directory->schools[no].id;
+    case PUPILS:
+        return directory->pupils[no].id;
+    case CARDS:
+        return directory->cards[no].id;
+    case GUARDIANS:
+        return directory->guardians[no].id;
+    case GATES:
+        return directory->gates[no].id;
+    case OWNTRACKS:
+        return directory->cards[no].owntracks;
+    case TABLE_COUNT:
+        break;
+    }
+    return NULL;
+}
+
+static uint32_t end_of(const struct directory *directory, enum table_name name)
+{
+    switch (name) {
+    case SCHOOLS:
+        return directory->school_end;
+    case PUPILS:
+        return directory->pupil_end;
+    case CARDS:
+    case OWNTRACKS:
+        return directory->card_end;
+    case GUARDIANS:
+        return directory->guardian_end;
+    case GATES:
+        return directory->gate_end;
+    case TABLE_COUNT:
+        break;
+    }
+    return 0;
+}
+
+static bool allocate_arrays(struct directory *directory, const struct directory_ends *ends)
+{
+    struct arena *arena = &directory->arena;
+    directory->schools = arena_array(arena, directory->school_end, sizeof *directory->schools);
+    directory->pupils = arena_array(arena, directory->pupil_end, sizeof *directory->pupils);
+    directory->cards = arena_array(arena, directory->card_end, sizeof *directory->cards);
+    directory->guardians =
+        arena_array(arena, directory->guardian_end, sizeof *directory->guardians);
+    directory->gates = arena_array(arena, directory->gate_end, sizeof *directory->gates);
+    directory->guardian_links =
+        arena_array(arena, ends->guardian_links, sizeof *directory->guardian_links);
+    directory->tables = arena_array(arena, TABLE_COUNT, sizeof *directory->tables);
+    return directory->schools != NULL && directory->pupils != NULL && directory->cards != NULL &&
+           directory->guardians != NULL && directory->gates != NULL &&
+           directory->guardian_links != NULL && directory->tables != NULL;
+}
+
+static uint32_t at_least_one(uint32_t end)
+{
+    return end > 0 ? end : 1; /* entry 0 is always there */
+}
+
+enum status directory_new(const struct directory_ends *ends, struct directory **ret)
+{
+    if (ends->schools > REGISTRY_NUMBER_MAX || ends->pupils > REGISTRY_NUMBER_MAX ||
+        ends->cards > REGISTRY_NUMBER_MAX || ends->guardians > REGISTRY_NUMBER_MAX ||
+        ends->gates > REGISTRY_NUMBER_MAX ||
+        ends->guardian_links > REGISTRY_NUMBER_MAX * PUPIL_GUARDIANS_MAX) {
+        return STATUS_TOO_LARGE;
+    }
+    struct arena arena;
+    arena_init_growing(&arena, 1u << 20, SIZE_MAX / 2);
+    struct directory *directory = arena_alloc(&arena, sizeof *directory);
+    if (directory == NULL) {
+        return STATUS_NO_MEMORY;
+    }
+    *directory = (struct directory){.arena = arena,
+                                    .school_end = at_least_one(ends->schools),
+                                    .pupil_end = at_least_one(ends->pupils),
+                                    .card_end = at_least_one(ends->cards),
+                                    .guardian_end = at_least_one(ends->guardians),
+                                    .gate_end = at_least_one(ends->gates),
+                                    .guardian_link_count = ends->guardian_links};
+    if (!allocate_arrays(directory, ends)) {
+        directory_free(directory);
+        return STATUS_NO_MEMORY;
+    }
+    *ret = directory;
+    return STATUS_OK;
+}
+
+void directory_free(struct directory *directory)
+{
+    if (directory != NULL) {
+        struct arena arena = directory->arena; /* it holds the directory itself */
+        arena_release(&arena);
+    }
+}
+
+static uint32_t find(const struct directory *directory, enum table_name name, struct text id)
+{
+    const struct dir_table *table = &directory->tables[name];
+    if (table->slots == NULL) {
+        return 0;
+    }
+    uint32_t place = (uint32_t)text_hash(id) & table->mask;
+    while (table->slots[place] != 0) {
+        if (text_is(id, id_of(directory, name, table->slots[place]))) {
+            return table->slots[place];
+        }
+        place = (place + 1) & table->mask;
+    }
+    return 0;
+}
+
+static enum status build_table(struct directory *directory, enum table_name name,
+                               struct status_detail *detail)
+{
+    uint32_t end = end_of(directory, name), size = 4;
+    while (size < 2 * end) {
+        size *= 2;
+    }
+    struct dir_table *table = &directory->tables[name];
+    table->slots = arena_array(&directory->arena, size, sizeof *table->slots);
+    if (table->slots == NULL) {
+        return status_detail_set(detail, STATUS_NO_MEMORY, "directory: no memory for its tables");
+    }
+    table->mask = size - 1;
+    for (uint32_t no = 1; no < end; no++) {
+        const char *id = id_of(directory, name, no);
+        if (id == NULL) {
+            continue;
+        }
+        struct text key = text_of(id);
+        uint32_t other = find(directory, name, key);
+        if (other != 0) {
+            return status_detail_set(detail, STATUS_INVALID,
+                                     "%s \"%s\" stands twice, as numbers %u and %u: give one of "
+                                     "them another id",
+                                     table_words[name], id, other, no);
+        }
+        uint32_t place = (uint32_t)text_hash(key) & table->mask;
+        while (table->slots[place] != 0) {
+            place = (place + 1) & table->mask;
+        }
+        table->slots[place] = no;
+    }
+    return STATUS_OK;
+}
+
+/* Does `no` name an entry? */
+static bool exists(const struct directory *directory, enum table_name name, uint32_t no)
+{
+    return no > 0 && no < end_of(directory, name) && id_of(directory, name, no) != NULL;
+}
+
+static enum status dangling(struct status_detail *detail, const char *kind, const char *id,
+                            const char *target, uint32_t no)
+{
+    return status_detail_set(detail, STATUS_INVALID,
+                             "%s \"%s\" refers to %s number %u, which is not "
+                             "in the registry",
+                             kind, id, target, no);
+}
+
+static enum status check_pupil(const struct directory *directory, const struct dir_pupil *pupil,
+                               struct status_detail *detail)
+{
+    if (!exists(directory, SCHOOLS, pupil->school_no)) {
+        return dangling(detail, "pupil", pupil->id, "school", pupil->school_no);
+    }
+    if (pupil->guardian_count > PUPIL_GUARDIANS_MAX) {
+        return status_detail_set(detail, STATUS_INVALID,
+                                 "pupil \"%s\" has %u guardians, at most %u "
+                                 "are told",
+                                 pupil->id, pupil->guardian_count, PUPIL_GUARDIANS_MAX);
+    }
+    if (pupil->guardian_first > directory->guardian_link_count ||
+        pupil->guardian_count > directory->guardian_link_count - pupil->guardian_first) {
+        return status_detail_set(detail, STATUS_INVALID,
+                                 "pupil \"%s\": guardians %u to %u are beyond "
+                                 "the %u links",
+                                 pupil->id, pupil->guardian_first,
+                                 pupil->guardian_first + pupil->guardian_count,
+                                 directory->guardian_link_count);
+    }
+    for (uint32_t i = 0; i < pupil->guardian_count; i++) {
+        uint32_t no = directory->guardian_links[pupil->guardian_first + i];
+        if (!exists(directory, GUARDIANS, no)) {
+            return dangling(detail, "pupil", pupil->id, "guardian", no);
+        }
+    }
+    return STATUS_OK;
+}
+
+static enum status check_references(const struct directory *directory, struct status_detail *detail)
+{
+    for (uint32_t no = 1; no < directory->pupil_end; no++) {
+        const struct dir_pupil *pupil = &directory->pupils[no];
+        enum status status = pupil->id != NULL ? check_pupil(directory, pupil, detail) : STATUS_OK;
+        if (status != STATUS_OK) {
+            return status;
+        }
+    }
+    for (uint32_t no = 1; no < directory->card_end; no++) {
+        const struct dir_card *card = &directory->cards[no];
+        if (card->id == NULL) {
+            continue;
+        }
+        if (!exists(directory, SCHOOLS, card->school_no)) {
+            return dangling(detail, "card", card->id, "school", card->school_no);
+        }
+        if (card->pupil_no != 0 && !exists(directory, PUPILS, card->pupil_no)) {
+            return dangling(detail, "card", card->id, "pupil", card->pupil_no);
+        }
+    }
+    for (uint32_t no = 1; no < directory->gate_end; no++) {
+        const struct dir_gate *gate = &directory->gates[no];
+        if (gate->id != NULL && !exists(directory, SCHOOLS, gate->school_no)) {
+            return dangling(detail, "gate", gate->id, "school", gate->school_no);
+        }
+    }
+    return STATUS_OK;
+}
+
+enum status directory_seal(struct directory *directory, struct status_detail *detail)
+{
+    enum status status = check_references(directory, detail);
+    for (int name = 0; name < TABLE_COUNT && status == STATUS_OK; name++) {
+        status = build_table(directory, (enum table_name)name, detail);
+    }
+    return status;
+}
+
+uint32_t directory_school(const struct directory *directory, struct text id)
+{
+    return find(directory, SCHOOLS, id);
+}
+
+uint32_t directory_pupil(const struct directory *directory, struct text id)
+{
+    return find(directory, PUPILS, id);
+}
+
+uint32_t directory_card(const struct directory *directory, struct text id)
+{
+    return find(directory, CARDS, id);
+}
+
+uint32_t directory_guardian(const struct directory *directory, struct text id)
+{
+    return find(directory, GUARDIANS, id);
+}
+
+uint32_t directory_gate(const struct directory *directory, struct text id)
+{
+    return find(directory, GATES, id);
+}
+
+uint32_t directory_owntracks(const struct directory *directory, struct text user_device)
+{
+    return find(directory, OWNTRACKS, user_device);
+}

@@ -1,0 +1,250 @@
+#include "core/engine.h"
+
+#include <string.h>
+
+#include "base/assert.h"
+#include "core/engine_internal.h"
+
+enum { ENGINE_MAGIC = 0x656e67 };
+
+enum status engine_new(const struct engine_limits *limits, struct engine **ret)
+{
+    if (limits->cards_max == 0 || limits->cards_max > REGISTRY_NUMBER_MAX ||
+        limits->presences_max == 0 || limits->presences_max > REGISTRY_NUMBER_MAX) {
+        return STATUS_INVALID;
+    }
+    const size_t rounding = 64;
+    size_t bytes = sizeof(struct engine) + sizeof(struct pupil_state) * limits->cards_max +
+                   sizeof(struct card_state) * limits->cards_max +
+                   sizeof(struct fence_memory) * FENCE_NUMBERS_REMEMBERED +
+                   presences_bytes(limits->cards_max, limits->presences_max) + rounding;
+    struct arena arena;
+    enum status status = arena_init_fixed(&arena, bytes);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    struct engine *engine = arena_alloc(&arena, sizeof *engine);
+    ASSERT(engine != NULL);
+    engine->magic = ENGINE_MAGIC;
+    engine->limits = *limits;
+    engine->pupils = arena_array(&arena, limits->cards_max, sizeof *engine->pupils);
+    engine->cards = arena_array(&arena, limits->cards_max, sizeof *engine->cards);
+    engine->fence_memory =
+        arena_array(&arena, FENCE_NUMBERS_REMEMBERED, sizeof *engine->fence_memory);
+    status = presences_init(&engine->presences, &arena, limits->cards_max, limits->presences_max);
+    /* The sum above is ours: it fits, or it is wrong. */
+    ASSERT(status == STATUS_OK && engine->pupils != NULL && engine->cards != NULL &&
+           engine->fence_memory != NULL);
+    engine->arena = arena;
+    *ret = engine;
+    return STATUS_OK;
+}
+
+void engine_free(struct engine *engine)
+{
+    if (engine != NULL) {
+        MAGIC_CHECK(engine, ENGINE_MAGIC);
+        struct arena arena = engine->arena; /* it holds the engine itself */
+        arena_release(&arena);
+    }
+}
+
+size_t engine_bytes(const struct engine *engine)
+{
+    return engine->arena.bytes;
+}
+
+bool step_has_room(const struct step *step)
+{
+    return step->outbox->count - step->outbox_start < STEP_ALERTS_MAX;
+}
+
+/* Where it happened: the event's own position, else the pupil's last. */
+static void put_position(const struct step *step, struct alert *alert)
+{
+    const struct event *event = step->event;
+    bool carries = event->type == EVENT_FIX || event->type == EVENT_SIGNAL;
+    if (carries && (event->flags & EVENT_NO_POSITION) == 0) {
+        alert->has_position = true;
+        alert->point = event->point;
+        alert->accuracy_cm = (event->flags & EVENT_HAS_ACCURACY) != 0 ? event->accuracy_cm : 0;
+    } else if (step->pupil_no != 0 && step->engine->pupils[step->pupil_no].has_position) {
+        const struct pupil_state *pupil = &step->engine->pupils[step->pupil_no];
+        alert->has_position = true;
+        alert->point = pupil->point;
+        alert->accuracy_cm = pupil->accuracy_cm;
+    }
+}
+
+struct alert *step_raise(struct step *step, enum alert_type type, enum severity severity,
+                         int64_t time_ms)
+{
+    ASSERT(step_has_room(step) && step->outbox->count < step->outbox->capacity);
+    struct alert *alert = &step->outbox->alerts[step->outbox->count++];
+    memset(alert, 0, sizeof *alert); /* padding too: equal alerts are equal bytes */
+    alert->type = (uint8_t)type;
+    alert->severity = (uint8_t)severity;
+    alert->index = step->input->u.event.index;
+    alert->battery_pct =
+        (step->event->flags & EVENT_HAS_BATTERY) != 0 ? step->event->battery_pct : UINT8_MAX;
+    alert->school_no = step->school_no;
+    alert->pupil_no = step->pupil_no;
+    alert->card_no = step->event->card_no;
+    alert->time_ms = time_ms;
+    alert->raised_ms = step->input->now_ms;
+    alert->late = alert->raised_ms - time_ms > TIME_LATE_MS;
+    alert->cause = *step->input->u.event.origin;
+    put_position(step, alert);
+    step->engine->stats.alerts[type]++;
+    return alert;
+}
+
+static const struct dir_pupil *pupil_in(const struct directory *directory, uint32_t pupil_no)
+{
+    if (directory == NULL || pupil_no == 0 || pupil_no >= directory->pupil_end ||
+        directory->pupils[pupil_no].id == NULL) {
+        return NULL;
+    }
+    return &directory->pupils[pupil_no];
+}
+
+/* Whose card is it? Journals outlive registries: a card may have gone since. */
+static void find_pupil(struct step *step)
+{
+    struct engine *engine = step->engine;
+    const struct directory *directory = engine->directory;
+    uint32_t card_no = step->event->card_no;
+    if (directory == NULL || card_no >= directory->card_end ||
+        directory->cards[card_no].id == NULL) {
+        return;
+    }
+    const struct dir_card *card = &directory->cards[card_no];
+    step->school_no = card->school_no;
+    const struct dir_pupil *pupil = pupil_in(directory, card->pupil_no);
+    if (pupil != NULL && card_no < engine->limits.cards_max &&
+        card->pupil_no < engine->limits.cards_max) {
+        step->pupil_no = card->pupil_no;
+        step->school_no = pupil->school_no;
+    }
+}
+
+static void step_event(struct engine *engine, const struct engine_input *input,
+                       struct outbox *outbox)
+{
+    struct step step = {.engine = engine,
+                        .input = input,
+                        .event = input->u.event.event,
+                        .outbox = outbox,
+                        .outbox_start = outbox->count};
+    engine->stats.events++;
+    find_pupil(&step);
+    if (step.pupil_no == 0) {
+        engine->stats.unassigned++;
+    }
+    step_battery(&step);
+    switch (step.event->type) {
+    case EVENT_FIX:
+        step_fix(&step);
+        break;
+    case EVENT_PASS:
+        step_pass(&step);
+        break;
+    case EVENT_SIGNAL:
+        step_signal(&step);
+        break;
+    case EVENT_CALL:
+        engine->stats.calls++;
+        break;
+    default: /* a type of a later version, in a journal that is read by this one */
+        break;
+    }
+}
+
+/* A pupil who changed school has other fences now; one who is gone has none. */
+static void take_directory(struct engine *engine, const struct directory *directory)
+{
+    const struct directory *before = engine->directory;
+    engine->directory = directory;
+    for (uint32_t no = 1; before != NULL && no < before->pupil_end; no++) {
+        const struct dir_pupil *old = pupil_in(before, no), *now = pupil_in(directory, no);
+        if (old != NULL && no < engine->limits.cards_max &&
+            (now == NULL || now->school_no != old->school_no)) {
+            pupil_rebase(engine, no);
+        }
+    }
+}
+
+/* Which fences are as they were? The states of all others are forgotten. */
+static void take_fences(struct engine *engine, const struct fence_set *fences)
+{
+    uint32_t before = engine->set;
+    uint32_t set = ++engine->set;
+    engine->fences = fences;
+    for (uint32_t i = 0; fences != NULL && i < fences->count; i++) {
+        const struct fence *fence = &fences->items[i];
+        if (fence->no >= FENCE_NUMBERS_REMEMBERED) {
+            continue;
+        }
+        struct fence_memory *memory = &engine->fence_memory[fence->no];
+        if (memory->version != fence->version || memory->last_set != before || before == 0) {
+            memory->version = fence->version;
+            memory->since_set = set;
+        }
+        memory->last_set = set;
+    }
+    for (uint32_t place = 1; place <= engine->limits.presences_max; place++) {
+        uint32_t no = engine->presences.items[place].fence_no; /* 0: a free place */
+        if (no == 0) {
+            continue;
+        }
+        if (no >= FENCE_NUMBERS_REMEMBERED || engine->fence_memory[no].last_set != set ||
+            engine->fence_memory[no].since_set == set) {
+            presences_drop(&engine->presences, place);
+        }
+    }
+}
+
+void engine_step(struct engine *engine, const struct engine_input *input, struct outbox *outbox)
+{
+    MAGIC_CHECK(engine, ENGINE_MAGIC);
+    ASSERT(outbox->capacity - outbox->count >= STEP_ALERTS_MAX);
+    switch (input->type) {
+    case INPUT_EVENT:
+        step_event(engine, input, outbox);
+        return;
+    case INPUT_DIRECTORY:
+        take_directory(engine, input->u.directory);
+        return;
+    case INPUT_FENCES:
+        take_fences(engine, input->u.fences);
+        return;
+    }
+    ASSERT(!"an input of no type");
+}
+
+void engine_stats(const struct engine *engine, struct engine_stats *ret)
+{
+    *ret = engine->stats;
+    ret->presences = engine->presences.count;
+    ret->presences_evicted = engine->presences.evicted;
+    ret->presences_refused = engine->presences.refused;
+}
+
+enum presence_state engine_presence(const struct engine *engine, uint32_t pupil_no,
+                                    uint32_t fence_no)
+{
+    if (pupil_no >= engine->limits.cards_max || engine->fences == NULL) {
+        return PRESENCE_UNKNOWN;
+    }
+    const struct fence *fence = fence_set_by_no(engine->fences, fence_no);
+    const struct dir_pupil *pupil = pupil_in(engine->directory, pupil_no);
+    if (fence == NULL || pupil == NULL ||
+        (fence->school_no != 0 && fence->school_no != pupil->school_no)) {
+        return PRESENCE_UNKNOWN;
+    }
+    uint32_t place = presences_find(&engine->presences, pupil_no, fence_no);
+    if (place != 0) {
+        return (enum presence_state)engine->presences.items[place].state;
+    }
+    return fence_is_known(engine, pupil_no, fence_no) ? PRESENCE_OUTSIDE : PRESENCE_UNKNOWN;
+}

@@ -1,0 +1,76 @@
+/*
+ * engine_internal.h - the engine's state, and one step under way, shared by engine.c, position.c
+ * and notice.c only. Threads: one at a time.
+ */
+#ifndef CORE_ENGINE_INTERNAL_H
+#define CORE_ENGINE_INTERNAL_H
+
+#include "core/engine.h"
+#include "core/presence.h"
+
+struct pupil_state {
+    int64_t last_ms;        /* of the newest fix that told something, with has_position */
+    struct geo_point point; /* of that fix */
+    uint32_t accuracy_cm;
+    /* Fence sets count 1, 2, ...: a fence that came with set `settled_in` or before and has no
+     * presence is one that the pupil is outside of. A newer one is unknown until the fixes since
+     * `base_set` have put -base_mn on every fence that they were far from. */
+    uint32_t settled_in, base_set;
+    uint16_t base_mn;
+    bool has_position;
+};
+
+struct card_state {
+    int64_t pass_ms, low_battery_ms, removed_ms, powered_off_ms; /* last ones told; 0 = none */
+    uint32_t pass_gate;
+    uint8_t pass_direction;
+};
+
+/* Which set brought the present version of a fence number. */
+struct fence_memory {
+    uint32_t version, since_set, last_set;
+};
+
+struct engine {
+    uint32_t magic;
+    struct arena arena; /* holds everything, this struct too */
+    struct engine_limits limits;
+    const struct directory *directory;
+    const struct fence_set *fences;
+    uint32_t set; /* how many fence sets there were */
+    struct pupil_state *pupils;
+    struct card_state *cards;
+    struct fence_memory *fence_memory;
+    struct presences presences;
+    struct engine_stats stats;
+};
+
+/* One event on its way through. pupil_no 0: the card belongs to nobody that is known here. */
+struct step {
+    struct engine *engine;
+    const struct engine_input *input;
+    const struct event *event;
+    struct outbox *outbox;
+    uint32_t outbox_start, pupil_no, school_no;
+};
+
+/* An alert with everything that the event tells, for the caller to fill in the rest. */
+struct alert *step_raise(struct step *step, enum alert_type type, enum severity severity,
+                         int64_t time_ms);
+bool step_has_room(const struct step *step);
+
+/* position.c */
+void step_fix(struct step *step);
+/* A pass in that direction is evidence for the grounds of the gate's school. */
+void step_weigh_pass(struct step *step, uint32_t school_no);
+bool fence_is_known(const struct engine *engine, uint32_t pupil_no, uint32_t fence_no);
+/* Nothing is known of the pupil any more: the next settled states are silent. */
+void pupil_rebase(struct engine *engine, uint32_t pupil_no);
+
+/* notice.c */
+void step_pass(struct step *step);
+void step_signal(struct step *step);
+/* Any event may tell the battery's charge. */
+void step_battery(struct step *step);
+
+#endif

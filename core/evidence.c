@@ -1,0 +1,94 @@
+#include "core/evidence.h"
+
+#include "base/assert.h"
+#include "core/limits.h"
+
+/* word_table[i] = 1000 * ln(p / (1 - p)), p = (1 - eps) * Phi(i / 16) + eps / 2, eps = 0.05,
+ * rounded. tests/core/test_evidence.c makes it anew with libm and compares. */
+enum { WORD_STEPS = 16, WORD_LAST = 64 };
+static const int16_t word_table[WORD_LAST + 1] = {
+    0,    95,   190,  284,  380,  475,  570,  666,  762,  859,  956,  1053, 1151,
+    1249, 1348, 1447, 1546, 1645, 1744, 1843, 1943, 2041, 2139, 2236, 2333, 2427,
+    2520, 2610, 2699, 2784, 2866, 2944, 3018, 3088, 3153, 3214, 3270, 3321, 3367,
+    3409, 3446, 3478, 3507, 3532, 3553, 3572, 3588, 3601, 3612, 3622, 3629, 3636,
+    3641, 3646, 3649, 3652, 3655, 3656, 3658, 3659, 3660, 3661, 3661, 3662, EVIDENCE_CAP_MN};
+
+/* weight_table[i] = 1024 * (1 - exp(-i / 8)), i / 8 in units of tau = 25 s, rounded. */
+enum { WEIGHT_STEPS = 8, WEIGHT_LAST = 48, TAU_MS = 25000 };
+static const int16_t weight_table[WEIGHT_LAST + 1] = {
+    0,    120,  227,  320,  403,  476,  540,  597,  647,  692,         731,  765,  796,
+    822,  846,  867,  885,  902,  916,  929,  940,  950,  959,         966,  973,  979,
+    984,  989,  993,  997,  1000, 1003, 1005, 1007, 1009, 1011,        1013, 1014, 1015,
+    1016, 1017, 1018, 1019, 1019, 1020, 1020, 1021, 1021, EVIDENCE_ONE};
+
+/* Radius of 68.27 % over sigma for an error that is normal on both axes: sqrt(-2 ln 0.3173). */
+enum { RADIUS_PER_SIGMA_E3 = 1515 };
+
+static const int32_t sigma_floor_cm[] = {
+    [FIX_UNKNOWN] = 2000, [FIX_GNSS] = 800, [FIX_WIFI] = 2500, [FIX_CELL] = 20000};
+static const int32_t sigma_default_cm[] = {
+    [FIX_UNKNOWN] = 3000, [FIX_GNSS] = 1500, [FIX_WIFI] = 4000, [FIX_CELL] = 33000};
+
+/* Between two entries of a table, `place` in 1/1024 of a step. */
+static int32_t between(const int16_t *table, int64_t place)
+{
+    int64_t i = place >> 10, part = place & 1023;
+    return (int32_t)(table[i] + (table[i + 1] - table[i]) * part / 1024);
+}
+
+bool evidence_too_vague(const struct event *fix)
+{
+    return (fix->flags & EVENT_HAS_ACCURACY) != 0 && fix->accuracy_cm > FIX_ACCURACY_CM_MAX;
+}
+
+int32_t evidence_sigma_cm(const struct event *fix)
+{
+    uint8_t source = fix->kind <= FIX_CELL ? fix->kind : FIX_UNKNOWN;
+    if ((fix->flags & EVENT_HAS_ACCURACY) == 0) {
+        return sigma_default_cm[source];
+    }
+    ASSERT(fix->accuracy_cm <= FIX_ACCURACY_CM_MAX);
+    int32_t sigma_cm = (int32_t)(fix->accuracy_cm * 1000 / RADIUS_PER_SIGMA_E3);
+    return sigma_cm > sigma_floor_cm[source] ? sigma_cm : sigma_floor_cm[source];
+}
+
+int32_t evidence_position_mn(int32_t distance_cm, int32_t sigma_cm)
+{
+    ASSERT(sigma_cm > 0);
+    int64_t away = distance_cm < 0 ? -(int64_t)distance_cm : distance_cm;
+    int64_t place = away * WORD_STEPS * 1024 / sigma_cm;
+    int32_t word =
+        place >= (int64_t)WORD_LAST * 1024 ? EVIDENCE_CAP_MN : between(word_table, place);
+    return distance_cm > 0 ? -word : word;
+}
+
+int32_t evidence_weight(int64_t dt_ms)
+{
+    ASSERT(dt_ms >= 0);
+    if (dt_ms >= (int64_t)TAU_MS * WEIGHT_LAST / WEIGHT_STEPS) {
+        return EVIDENCE_ONE;
+    }
+    int32_t weight = between(weight_table, dt_ms * WEIGHT_STEPS * 1024 / TAU_MS);
+    return weight > EVIDENCE_WEIGHT_MIN ? weight : EVIDENCE_WEIGHT_MIN;
+}
+
+int32_t evidence_fade(int32_t sum_mn, int64_t dt_ms)
+{
+    ASSERT(dt_ms >= 0);
+    const int64_t gap_max_ms = 20 * 60000, minute_percent_ms = 100 * 60000;
+    int64_t gap_ms = dt_ms < gap_max_ms ? dt_ms : gap_max_ms;
+    return (int32_t)(sum_mn - sum_mn * gap_ms / minute_percent_ms);
+}
+
+int32_t evidence_add(int32_t sum_mn, int32_t word_mn, int32_t weight)
+{
+    int32_t moved = sum_mn + word_mn * weight / EVIDENCE_ONE;
+    int32_t reach = word_mn * EVIDENCE_REPEAT_MAX;
+    if (word_mn > 0 && moved > reach) {
+        return sum_mn > reach ? sum_mn : reach;
+    }
+    if (word_mn < 0 && moved < reach) {
+        return sum_mn < reach ? sum_mn : reach;
+    }
+    return moved;
+}

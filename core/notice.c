@@ -1,0 +1,103 @@
+/* Passes and signals: what is told as it comes, each once. */
+#include "base/assert.h"
+#include "core/engine_internal.h"
+
+/* Is the time within `span_ms` of one that was told? Late events come from either side. */
+static bool within(int64_t told_ms, int64_t time_ms, int64_t span_ms)
+{
+    return told_ms != 0 && time_ms - told_ms <= span_ms && told_ms - time_ms <= span_ms;
+}
+
+static int64_t later(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+static bool is_double_read(const struct card_state *card, const struct event *pass)
+{
+    return card->pass_gate == pass->gate_no && card->pass_direction == pass->kind &&
+           within(card->pass_ms, pass->time_ms, PASS_REPEAT_MS);
+}
+
+void step_pass(struct step *step)
+{
+    struct engine *engine = step->engine;
+    const struct event *pass = step->event;
+    engine->stats.passes++;
+    if (step->pupil_no == 0) {
+        return;
+    }
+    struct card_state *card = &engine->cards[pass->card_no];
+    bool again = is_double_read(card, pass);
+    /* A card that stays at the reader is read on and on: the window moves with each read. */
+    card->pass_ms = again ? later(card->pass_ms, pass->time_ms) : pass->time_ms;
+    card->pass_gate = pass->gate_no;
+    card->pass_direction = pass->kind;
+    if (again) {
+        engine->stats.double_reads++;
+        return;
+    }
+    struct alert *alert = step_raise(step, ALERT_GATE_PASS, SEVERITY_INFO, pass->time_ms);
+    alert->gate_no = pass->gate_no;
+    alert->direction = pass->kind;
+    const struct directory *directory = engine->directory;
+    if (pass->gate_no < directory->gate_end && directory->gates[pass->gate_no].id != NULL) {
+        step_weigh_pass(step, directory->gates[pass->gate_no].school_no);
+    }
+}
+
+/* Raises unless the same was told within the span; remembers the newest. */
+static void raise_once(struct step *step, enum alert_type type, enum severity severity,
+                       int64_t *told_ms, int64_t span_ms)
+{
+    int64_t time_ms = step->event->time_ms;
+    if (within(*told_ms, time_ms, span_ms)) {
+        step->engine->stats.held_signals++;
+        return;
+    }
+    *told_ms = later(*told_ms, time_ms);
+    (void)step_raise(step, type, severity, time_ms);
+}
+
+void step_signal(struct step *step)
+{
+    struct engine *engine = step->engine;
+    const struct event *signal = step->event;
+    engine->stats.signals++;
+    if (signal->kind == SIGNAL_SOS) { /* whoever's card it is, known or not */
+        (void)step_raise(step, ALERT_SOS, SEVERITY_CRITICAL, signal->time_ms);
+        return;
+    }
+    if (step->pupil_no == 0) {
+        return;
+    }
+    struct card_state *card = &engine->cards[signal->card_no];
+    switch (signal->kind) {
+    case SIGNAL_LOW_BATTERY:
+        raise_once(step, ALERT_LOW_BATTERY, SEVERITY_INFO, &card->low_battery_ms,
+                   LOW_BATTERY_REPEAT_MS);
+        break;
+    case SIGNAL_REMOVED:
+        raise_once(step, ALERT_REMOVED, SEVERITY_WARNING, &card->removed_ms, SIGNAL_REPEAT_MS);
+        break;
+    case SIGNAL_POWERED_OFF:
+        raise_once(step, ALERT_POWERED_OFF, SEVERITY_WARNING, &card->powered_off_ms,
+                   SIGNAL_REPEAT_MS);
+        break;
+    default: /* a kind of a later version, in a journal that is read by this one */
+        break;
+    }
+}
+
+void step_battery(struct step *step)
+{
+    const struct event *event = step->event;
+    if (step->pupil_no == 0 || (event->flags & EVENT_HAS_BATTERY) == 0 ||
+        event->battery_pct <= BATTERY_FULL_PCT) {
+        return;
+    }
+    struct card_state *card = &step->engine->cards[event->card_no];
+    if (card->low_battery_ms != 0 && event->time_ms > card->low_battery_ms) {
+        card->low_battery_ms = 0;
+    }
+}

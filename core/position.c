@@ -1,0 +1,319 @@
+/* Fixes and passes as evidence: who moves across which fence. docs/presence.md tells why. */
+#include "base/assert.h"
+#include "core/engine_internal.h"
+#include "core/evidence.h"
+
+enum { REACH_SIGMAS = 4, REACH_CM_MIN = 5000, WORTH_A_PLACE_MN = -2000 };
+
+/* One word on one fence. */
+struct word {
+    const struct fence *fence;
+    int32_t mn, weight;
+    int64_t dt_ms; /* since the sums were last faded */
+};
+
+static uint32_t since_set(const struct engine *engine, uint32_t fence_no)
+{
+    return fence_no < FENCE_NUMBERS_REMEMBERED ? engine->fence_memory[fence_no].since_set
+                                               : engine->set;
+}
+
+bool fence_is_known(const struct engine *engine, uint32_t pupil_no, uint32_t fence_no)
+{
+    return since_set(engine, fence_no) <= engine->pupils[pupil_no].settled_in;
+}
+
+static bool concerns(const struct step *step, const struct fence *fence)
+{
+    return fence->school_no == 0 || fence->school_no == step->school_no;
+}
+
+void pupil_rebase(struct engine *engine, uint32_t pupil_no)
+{
+    while (engine->presences.first[pupil_no] != 0) {
+        presences_drop(&engine->presences, engine->presences.first[pupil_no]);
+    }
+    struct pupil_state *pupil = &engine->pupils[pupil_no];
+    pupil->settled_in = pupil->base_set = 0;
+    pupil->base_mn = 0;
+}
+
+static int32_t enter_threshold(const struct fence *fence)
+{
+    return fence->kind == FENCE_DANGER ? EVIDENCE_DANGER_MN : EVIDENCE_ENTER_MN;
+}
+
+static void raise_crossing(struct step *step, const struct fence *fence, enum alert_type type,
+                           int64_t time_ms)
+{
+    enum severity severity = (enum severity)fence->severity;
+    if (fence->severity == 0) {
+        severity = type == ALERT_DANGER ? SEVERITY_WARNING : SEVERITY_INFO;
+    }
+    struct alert *alert = step_raise(step, type, severity, time_ms);
+    alert->fence_no = fence->no;
+    alert->fence_version = fence->version;
+}
+
+static void settle_unknown(struct step *step, uint32_t place, const struct word *word, int32_t sum)
+{
+    struct presences *presences = &step->engine->presences;
+    struct presence *presence = &presences->items[place];
+    if (sum >= enter_threshold(word->fence)) {
+        presence->state = PRESENCE_INSIDE;
+        sum = 0;
+    } else if (sum <= -EVIDENCE_LEAVE_MN) {
+        if (fence_is_known(step->engine, presence->pupil_no, word->fence->no)) {
+            presences_drop(presences, place);
+            return;
+        }
+        sum = -EVIDENCE_LEAVE_MN;
+    }
+    presence->sum_mn = (int16_t)sum;
+    presences_touch(presences, place);
+}
+
+static void settle_inside(struct step *step, uint32_t place, const struct word *word, int32_t sum)
+{
+    struct presences *presences = &step->engine->presences;
+    struct presence *presence = &presences->items[place];
+    bool left = sum <= -EVIDENCE_LEAVE_MN && step_has_room(step);
+    if (left) {
+        if (word->fence->kind != FENCE_DANGER) {
+            raise_crossing(step, word->fence, ALERT_LEFT, presence->run_ms);
+        }
+        if (fence_is_known(step->engine, presence->pupil_no, word->fence->no)) {
+            presences_drop(presences, place);
+            return;
+        }
+        presence->state = PRESENCE_OUTSIDE;
+        presence->run_ms = 0;
+        sum = 0;
+    }
+    presence->sum_mn = (int16_t)(sum < -EVIDENCE_LEAVE_MN ? -EVIDENCE_LEAVE_MN : sum);
+    presences_touch(presences, place);
+}
+
+static void settle_outside(struct step *step, uint32_t place, const struct word *word, int32_t sum)
+{
+    struct presences *presences = &step->engine->presences;
+    struct presence *presence = &presences->items[place];
+    int32_t threshold = enter_threshold(word->fence);
+    if (sum >= threshold && step_has_room(step)) {
+        raise_crossing(step, word->fence,
+                       word->fence->kind == FENCE_DANGER ? ALERT_DANGER : ALERT_ENTERED,
+                       presence->run_ms);
+        presence->state = PRESENCE_INSIDE;
+        presence->run_ms = 0;
+        sum = 0;
+    } else if (sum == 0 && fence_is_known(step->engine, presence->pupil_no, word->fence->no)) {
+        presences_drop(presences, place);
+        return;
+    }
+    presence->sum_mn = (int16_t)(sum > threshold ? threshold : sum);
+    presences_touch(presences, place);
+}
+
+/* Adds the word to the sum and draws the consequence. The place may be free afterwards. */
+static void weigh(struct step *step, uint32_t place, const struct word *word)
+{
+    struct presence *presence = &step->engine->presences.items[place];
+    int32_t sum = evidence_fade(presence->sum_mn, word->dt_ms);
+    sum = evidence_add(sum, word->mn, word->weight);
+    if (presence->state == PRESENCE_UNKNOWN) {
+        settle_unknown(step, place, word, sum);
+        return;
+    }
+    bool inside = presence->state == PRESENCE_INSIDE;
+    bool against = inside ? word->mn < 0 : word->mn > 0;
+    if (against && presence->run_ms == 0) {
+        presence->run_ms = step->event->time_ms;
+    } else if (!against && word->mn != 0) {
+        presence->run_ms = 0;
+    }
+    if (inside) {
+        settle_inside(step, place, word, sum < 0 ? sum : 0);
+    } else {
+        settle_outside(step, place, word, sum > 0 ? sum : 0);
+    }
+}
+
+/* A word on a fence without a place: outside as far as is known, or unknown with what the fixes far
+ * from it have put there. */
+static void weigh_new(struct step *step, const struct word *word)
+{
+    struct engine *engine = step->engine;
+    bool known = fence_is_known(engine, step->pupil_no, word->fence->no);
+    if (word->mn <= (known ? 0 : WORTH_A_PLACE_MN)) {
+        return;
+    }
+    uint32_t place = presences_add(&engine->presences, step->pupil_no, word->fence->no);
+    if (place == 0) {
+        return;
+    }
+    struct presence *presence = &engine->presences.items[place];
+    presence->state = known ? PRESENCE_OUTSIDE : PRESENCE_UNKNOWN;
+    presence->sum_mn = (int16_t)(known ? 0 : -engine->pupils[step->pupil_no].base_mn);
+    weigh(step, place, word);
+}
+
+/* The word that a distance speaks; a fence that is not near is far outside. */
+static int32_t word_on(const struct fence_set *fences, const struct fence *fence,
+                       const struct geo_near *near, uint32_t count, int32_t sigma_cm)
+{
+    uint32_t shape = (uint32_t)(fence - fences->items);
+    for (uint32_t i = 0; i < count; i++) {
+        if (near[i].shape == shape) {
+            return evidence_position_mn((int32_t)(near[i].distance_m * 100.0F), sigma_cm);
+        }
+    }
+    return -EVIDENCE_CAP_MN;
+}
+
+static void weigh_presences(struct step *step, const struct geo_near *near, uint32_t count,
+                            int32_t sigma_cm, struct word word)
+{
+    struct engine *engine = step->engine;
+    uint32_t place = engine->presences.first[step->pupil_no];
+    while (place != 0) {
+        struct presence *presence = &engine->presences.items[place];
+        uint32_t next = presence->next;
+        word.fence = fence_set_by_no(engine->fences, presence->fence_no);
+        if (word.fence == NULL || !concerns(step, word.fence)) {
+            presences_drop(&engine->presences, place);
+        } else {
+            word.mn = word_on(engine->fences, word.fence, near, count, sigma_cm);
+            weigh(step, place, &word);
+        }
+        place = next;
+    }
+}
+
+/* Everything without a place is as far as this fix says, once more. */
+static void settle_base(struct engine *engine, uint32_t pupil_no, int32_t weight, int64_t dt_ms)
+{
+    struct pupil_state *pupil = &engine->pupils[pupil_no];
+    if (pupil->settled_in == engine->set) {
+        return;
+    }
+    int32_t sum = evidence_fade(pupil->base_mn, dt_ms) + EVIDENCE_CAP_MN * weight / EVIDENCE_ONE;
+    if (sum >= EVIDENCE_LEAVE_MN) {
+        pupil->settled_in = engine->set;
+        sum = 0;
+    }
+    pupil->base_mn = (uint16_t)sum;
+}
+
+static void begin_base(struct engine *engine, uint32_t pupil_no)
+{
+    struct pupil_state *pupil = &engine->pupils[pupil_no];
+    if (pupil->base_set != engine->set) {
+        pupil->base_set = engine->set;
+        pupil->base_mn = 0;
+    }
+}
+
+static void evaluate(struct step *step, int64_t dt_ms)
+{
+    struct engine *engine = step->engine;
+    const struct fence_set *fences = engine->fences;
+    int32_t sigma_cm = evidence_sigma_cm(step->event);
+    int32_t reach_cm = sigma_cm * REACH_SIGMAS;
+    float reach_m = (float)(reach_cm > REACH_CM_MIN ? reach_cm : REACH_CM_MIN) / 100.0F;
+    struct geo_near near[GEO_FOUND_MAX];
+    uint32_t count =
+        geo_index_near(fences->index, step->event->point, reach_m, near, GEO_FOUND_MAX);
+    if (count > GEO_FOUND_MAX) {
+        count = GEO_FOUND_MAX; /* those left out do not cover the point */
+    }
+    struct word word = {.weight = evidence_weight(dt_ms), .dt_ms = dt_ms};
+    begin_base(engine, step->pupil_no);
+    /* First what is held - so that leaving comes before entering -, then what is new. */
+    struct geo_near fresh[GEO_FOUND_MAX];
+    uint32_t fresh_count = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        const struct fence *fence = &fences->items[near[i].shape];
+        if (concerns(step, fence) &&
+            presences_find(&engine->presences, step->pupil_no, fence->no) == 0) {
+            fresh[fresh_count++] = near[i];
+        }
+    }
+    weigh_presences(step, near, count, sigma_cm, word);
+    for (uint32_t i = 0; i < fresh_count; i++) {
+        word.fence = &fences->items[fresh[i].shape];
+        word.mn = evidence_position_mn((int32_t)(fresh[i].distance_m * 100.0F), sigma_cm);
+        weigh_new(step, &word);
+    }
+    settle_base(engine, step->pupil_no, word.weight, dt_ms);
+}
+
+/* Fixes that move nobody are counted by their reason. */
+static bool moves(struct step *step, const struct pupil_state *pupil)
+{
+    struct engine_stats *stats = &step->engine->stats;
+    const struct event *fix = step->event;
+    if ((fix->flags & EVENT_NO_POSITION) != 0) {
+        stats->no_position++;
+        return false;
+    }
+    if (evidence_too_vague(fix)) {
+        stats->too_vague++;
+        return false;
+    }
+    if (pupil->has_position && fix->time_ms <= pupil->last_ms) {
+        if (fix->time_ms == pupil->last_ms) {
+            stats->repeats++;
+        } else {
+            stats->out_of_order++;
+        }
+        return false;
+    }
+    return true;
+}
+
+void step_fix(struct step *step)
+{
+    struct engine *engine = step->engine;
+    engine->stats.fixes++;
+    if (step->pupil_no == 0) {
+        return;
+    }
+    struct pupil_state *pupil = &engine->pupils[step->pupil_no];
+    const struct event *fix = step->event;
+    if (!moves(step, pupil)) {
+        return;
+    }
+    int64_t dt_ms = pupil->has_position ? fix->time_ms - pupil->last_ms : INT32_MAX;
+    pupil->has_position = true;
+    pupil->last_ms = fix->time_ms;
+    pupil->point = fix->point;
+    pupil->accuracy_cm = (fix->flags & EVENT_HAS_ACCURACY) != 0 ? fix->accuracy_cm : 0;
+    if (engine->fences != NULL && engine->fences->count > 0) {
+        evaluate(step, dt_ms);
+    }
+}
+
+void step_weigh_pass(struct step *step, uint32_t school_no)
+{
+    struct engine *engine = step->engine;
+    const struct event *pass = step->event;
+    const struct pupil_state *pupil = &engine->pupils[step->pupil_no];
+    if (engine->fences == NULL || pass->kind == PASS_UNKNOWN || school_no != step->school_no ||
+        (pupil->has_position && pass->time_ms + PASS_BEHIND_MS_MAX < pupil->last_ms)) {
+        return;
+    }
+    begin_base(engine, step->pupil_no);
+    const uint32_t *grounds;
+    uint32_t count = fence_set_grounds(engine->fences, school_no, &grounds);
+    for (uint32_t i = 0; i < count; i++) {
+        struct word word = {.fence = &engine->fences->items[grounds[i]],
+                            .mn = pass->kind == PASS_IN ? EVIDENCE_PASS_MN : -EVIDENCE_PASS_MN,
+                            .weight = EVIDENCE_ONE};
+        uint32_t place = presences_find(&engine->presences, step->pupil_no, word.fence->no);
+        if (place != 0) {
+            weigh(step, place, &word);
+        } else {
+            weigh_new(step, &word);
+        }
+    }
+}
