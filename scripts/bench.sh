@@ -5,7 +5,7 @@ set -uo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 . "$ROOT/scripts/stack.sh"
 
-BIN=$ROOT/build/release/bin
+BIN=${CAMPUS_BIN:-$ROOT/build/release/bin}
 
 json_text() {
     local text=${1//\\/\\\\}

@@ -1,0 +1,58 @@
+#!/bin/bash
+# The same traces while everything is killed in turn, kill -9: campusd three times, PostgreSQL, Mosquitto. Nothing is
+# lost, nothing stands twice, and what is heard twice has the same id.
+. "$(dirname "$0")/lib.sh"
+need_data
+need_programs campusd campusctl
+e2e_open
+traces_begin
+
+receipts_so_far() {
+    sql "select count(*) from campus.fix"
+}
+
+past() {
+    local rows
+    rows=$(receipts_so_far) && ((rows >= $1))
+}
+
+taken_past() {
+    local reports
+    reports=$(status_of reports)
+    [[ -n $reports ]] && ((reports >= $1))
+}
+
+total=$(while read -r card file device; do trace_points "$file" "$device"; done <"$TRACES" | wc -l)
+publish_all &
+WORKERS=$!
+
+for percent in 10 25 40; do
+    wait_until 120 "$percent % of $total fixes in the archive" past $((total * percent / 100)) || bad "no way on"
+    campusd_kill9
+    echo "campusd killed at $(receipts_so_far) fixes"
+    campusd_start
+done
+
+wait_until 120 "55 % of the fixes in the archive" past $((total * 55 / 100)) || bad "no way on"
+rows=$(receipts_so_far)
+reports=$(status_of reports)
+pg_kill9
+# guarantee 4: reports are taken and journalled while PostgreSQL is away
+wait_until 60 "reports taken without PostgreSQL" taken_past $((reports + total / 20)) &&
+    ok "$(($(status_of reports) - reports)) reports taken while PostgreSQL was dead (since $rows fixes)"
+pg_start
+
+wait_until 120 "80 % of the fixes in the archive" past $((total * 80 / 100)) || bad "no way on"
+broker_kill9
+echo "Mosquitto killed at $(receipts_so_far) fixes"
+broker_start
+
+wait "$WORKERS" || bad "a publisher failed: $(grep -L '^published=' "$STACK"/log/publish-*.log | head -n 3)"
+WORKERS=
+wait_archived 120
+check_fixes
+check_alerts
+echo "resent by senders: $(sed -n 's/^published=.*resent=\([0-9]*\).*/\1/p' "$STACK"/log/publish-*.log | awk '{n += $1} END {print n + 0}')"
+# the same id always carries the same words
+expect_equal "ids heard with differing content" "$(sort -u "$STACK/collected" |
+    sed -n 's/^{"specversion":"1.0","id":"\([^"]*\)".*/\1/p' | sort | uniq -d | wc -l)" 0
