@@ -86,10 +86,17 @@ e2e_open() {
     broker_start
 }
 
+# A worker of ours with all that it started.
+kill_tree() {
+    local child
+    for child in $(children_of "$1"); do kill_tree "$child"; done
+    kill "$1" 2>/dev/null
+}
+
 e2e_close() {
     local status=$?
     trap - EXIT
-    [[ -z ${WORKERS:-} ]] || kill $WORKERS 2>/dev/null
+    [[ -z ${WORKERS:-} ]] || kill_tree "$WORKERS"
     e2e_sanitizer_silent
     stack_stop
     if ((status != 0 || failed > 0)); then
@@ -282,26 +289,31 @@ collector_hears() {
     [[ -s $STACK/collected ]]
 }
 
-# trace_publish CARD FILE [DEVICE] [OPTION...]
+# trace_publish CARD FILE [DEVICE]: waits for every receipt; its outcome ends its log.
 trace_publish() {
-    local card=$1 file=$2 device=${3:-}
+    local card=$1 file=$2 device=${3:-} log=$STACK/log/publish-$1.log
     campusctl publish --trace "$file" --card "$card" --school s1 ${device:+--device "$device"} \
-        --give-up 120 >"$STACK/log/publish-$card.log" 2>&1
+        --give-up 120 >"$log" 2>&1
+    echo "exit=$?" >>"$log"
 }
 
-# Publishes all traces, three at a time, in a process of its own; ends when all have all receipts.
+# Publishes all traces, three at a time; ends when all have all receipts or gave up.
 publish_all() {
-    local card file device status=0
+    local card file device
     while read -r card file device; do
         while (($(jobs -rp | wc -l) >= 3)); do
-            wait -n || status=1
+            wait -n
         done
         trace_publish "$card" "$file" "$device" &
     done <"$TRACES"
-    for _ in $(jobs -p); do
-        wait -n || status=1
-    done
-    return "$status"
+    wait
+}
+
+check_publishers() {
+    local logs
+    logs=$(grep -L '^exit=0$' "$STACK"/log/publish-*.log)
+    expect_equal "publishers that failed" "$(wc -w <<<"$logs")" 0
+    [[ -z $logs ]] || tail -n 2 $logs
 }
 
 published() {
