@@ -26,23 +26,23 @@ enum alert_type {
 #define X(name, word) name,
     ALERT_LIST(X)
 #undef X
-    ALERT_TYPE_COUNT
+        ALERT_TYPE_COUNT
 };
 
 struct alert {
-    uint8_t type;      /* enum alert_type */
-    uint8_t severity;  /* enum severity */
-    uint8_t direction; /* gate pass: enum pass_direction */
-    bool late;         /* it happened more than TIME_LATE_MS before it was known */
-    uint16_t index;    /* the event's place in its report */
+    uint8_t type;        /* enum alert_type */
+    uint8_t severity;    /* enum severity */
+    uint8_t direction;   /* gate pass: enum pass_direction */
+    bool late;           /* it happened more than TIME_LATE_MS before it was known */
+    uint16_t index;      /* the event's place in its report */
     uint8_t battery_pct; /* low battery, 255 = not told */
     bool has_position;
     uint32_t school_no, pupil_no, card_no;
     uint32_t fence_no, fence_version; /* entered, left, danger */
     uint32_t gate_no;                 /* gate pass */
-    int64_t time_ms;   /* when it happened */
-    int64_t raised_ms; /* when it was known: arrival of what settled it */
-    struct geo_point point; /* last position known, with has_position */
+    int64_t time_ms;                  /* when it happened */
+    int64_t raised_ms;                /* when it was known: arrival of what settled it */
+    struct geo_point point;           /* last position known, with has_position */
     uint32_t accuracy_cm;
     struct origin cause; /* the report that settled it */
 };

@@ -1,8 +1,8 @@
 /*
  * directory.h - schools, pupils, cards, guardians, gates: who is who, by number and by id.
- * Know: immutable once built; changed by building another aside and handing it to engine_step. Numbers
- * come from the registry, are stable, dense and never reused; index arrays by them directly.
- * Memory: all of it in one growing arena that the directory owns. Threads: any may read.
+ * Know: immutable once built; changed by building another aside and handing it to engine_step.
+ * Numbers come from the registry, are stable, dense and never reused; index arrays by them
+ * directly. Memory: all of it in one growing arena that the directory owns. Threads: any may read.
  */
 #ifndef CORE_DIRECTORY_H
 #define CORE_DIRECTORY_H
@@ -52,8 +52,8 @@ struct directory {
 };
 
 /* Makes an empty directory with room for numbers below the given ends; the caller fills the arrays
- * (ids copied into ->arena with arena_copy_text) and calls directory_seal. STATUS_TOO_LARGE: an end is
- * beyond REGISTRY_NUMBER_MAX; STATUS_NO_MEMORY. */
+ * (ids copied into ->arena with arena_copy_text) and calls directory_seal. STATUS_TOO_LARGE: an end
+ * is beyond REGISTRY_NUMBER_MAX; STATUS_NO_MEMORY. */
 struct directory_ends {
     uint32_t schools, pupils, cards, guardians, gates, guardian_links;
 };

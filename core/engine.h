@@ -1,10 +1,9 @@
 /*
  * engine.h - the core's one door: an event in, alerts out.
- * Know: a pure function of what went in: no clock, no I/O, no allocation after engine_new. Live, replay,
- * backtest, bench and simulation all use engine_step.
- * Memory: the engine's state is one allocation sized from engine_limits; the directory and fence set
- * handed in stay the caller's and must outlive their use here (until replaced).
- * Threads: one at a time (the loop thread).
+ * Know: a pure function of what went in: no clock, no I/O, no allocation after engine_new. Live,
+ * replay, backtest, bench and simulation all use engine_step. Memory: the engine's state is one
+ * allocation sized from engine_limits; the directory and fence set handed in stay the caller's and
+ * must outlive their use here (until replaced). Threads: one at a time (the loop thread).
  */
 #ifndef CORE_ENGINE_H
 #define CORE_ENGINE_H
@@ -32,9 +31,9 @@ void engine_free(struct engine *engine);
 size_t engine_bytes(const struct engine *engine);
 
 enum engine_input_type {
-    INPUT_EVENT = 1,      /* one event of a report */
-    INPUT_DIRECTORY = 2,  /* another directory from here on */
-    INPUT_FENCES = 3,     /* another fence set from here on: states re-base silently */
+    INPUT_EVENT = 1,     /* one event of a report */
+    INPUT_DIRECTORY = 2, /* another directory from here on */
+    INPUT_FENCES = 3,    /* another fence set from here on: states re-base silently */
 };
 
 struct engine_input {
@@ -51,7 +50,8 @@ struct engine_input {
     } u;
 };
 
-/* What comes out. Owned by the caller, who empties it; engine_step appends at most STEP_ALERTS_MAX. */
+/* What comes out. Owned by the caller, who empties it; engine_step appends at most STEP_ALERTS_MAX.
+ */
 struct outbox {
     struct alert *alerts;
     uint32_t count, capacity; /* asserts capacity - count >= STEP_ALERTS_MAX before each step */
@@ -63,7 +63,7 @@ void engine_step(struct engine *engine, const struct engine_input *input, struct
 struct engine_stats {
     uint64_t events, fixes, passes, signals, calls;
     uint64_t no_position, too_vague, out_of_order, repeats; /* fixes that moved nobody */
-    uint64_t unassigned;               /* events of a card that belongs to no pupil here */
+    uint64_t unassigned;                 /* events of a card that belongs to no pupil here */
     uint64_t double_reads, held_signals; /* passes and signals that repeat what was told already */
     uint64_t presences, presences_evicted;
     uint64_t presences_refused; /* no state to give up: every one held is of a pupil inside */
@@ -73,6 +73,7 @@ void engine_stats(const struct engine *engine, struct engine_stats *ret);
 
 enum presence_state { PRESENCE_UNKNOWN = 0, PRESENCE_OUTSIDE = 1, PRESENCE_INSIDE = 2 };
 /* Where the pupil stands to the fence, as far as is settled. */
-enum presence_state engine_presence(const struct engine *engine, uint32_t pupil_no, uint32_t fence_no);
+enum presence_state engine_presence(const struct engine *engine, uint32_t pupil_no,
+                                    uint32_t fence_no);
 
 #endif

@@ -1,7 +1,7 @@
 /*
  * event.h - what a card or a gate reports, decoded, converted to WGS-84 and checked.
- * Know: fixed-size plain structs, little-endian on disk (core/record.h): their layout is a contract with
- * the journals that exist. Registry numbers (`*_no`) are stable and never reused; 0 = none.
+ * Know: fixed-size plain structs, little-endian on disk (core/record.h): their layout is a contract
+ * with the journals that exist. Registry numbers (`*_no`) are stable and never reused; 0 = none.
  * Units: in the names. Threads: any.
  */
 #ifndef CORE_EVENT_H
@@ -14,8 +14,8 @@
 enum event_type { EVENT_FIX = 1, EVENT_PASS = 2, EVENT_SIGNAL = 3, EVENT_CALL = 4 };
 
 enum event_flags {
-    EVENT_NO_POSITION = 1,  /* a fix without a usable position: none, or 0,0; moves nobody */
-    EVENT_CLOCK_AHEAD = 2,  /* device clock ahead: time_ms was clamped to arrival */
+    EVENT_NO_POSITION = 1, /* a fix without a usable position: none, or 0,0; moves nobody */
+    EVENT_CLOCK_AHEAD = 2, /* device clock ahead: time_ms was clamped to arrival */
     EVENT_HAS_SPEED = 4,
     EVENT_HAS_HEADING = 8,
     EVENT_HAS_BATTERY = 16,
@@ -24,7 +24,12 @@ enum event_flags {
 
 enum fix_source { FIX_UNKNOWN = 0, FIX_GNSS = 1, FIX_WIFI = 2, FIX_CELL = 3 };
 enum pass_direction { PASS_UNKNOWN = 0, PASS_IN = 1, PASS_OUT = 2 };
-enum signal_kind { SIGNAL_SOS = 1, SIGNAL_LOW_BATTERY = 2, SIGNAL_REMOVED = 3, SIGNAL_POWERED_OFF = 4 };
+enum signal_kind {
+    SIGNAL_SOS = 1,
+    SIGNAL_LOW_BATTERY = 2,
+    SIGNAL_REMOVED = 3,
+    SIGNAL_POWERED_OFF = 4
+};
 enum call_direction { CALL_INCOMING = 1, CALL_OUTGOING = 2 };
 enum call_outcome { CALL_ANSWERED = 1, CALL_MISSED = 2, CALL_REFUSED = 3 };
 
@@ -54,10 +59,10 @@ _Static_assert(sizeof(struct event) == 48, "events lie on disk");
 enum origin_kind { ORIGIN_CARD = 1, ORIGIN_GATE = 2 };
 
 struct origin {
-    uint8_t kind;       /* enum origin_kind */
+    uint8_t kind; /* enum origin_kind */
     uint8_t reserved[3];
-    uint32_t no;        /* card_no or gate_no */
-    uint32_t epoch;     /* raised by a sender that lost its counter */
+    uint32_t no;    /* card_no or gate_no */
+    uint32_t epoch; /* raised by a sender that lost its counter */
     uint32_t reserved2;
     uint64_t seq;
 };
@@ -67,7 +72,7 @@ _Static_assert(sizeof(struct origin) == 24, "origins lie on disk");
 struct report {
     int64_t arrival_ms;
     struct origin origin;
-    uint64_t keep_from;  /* lowest seq that the sender still keeps; 0 = it keeps nothing */
+    uint64_t keep_from; /* lowest seq that the sender still keeps; 0 = it keeps nothing */
     uint32_t event_count;
     const struct event *events;
 };

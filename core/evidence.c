@@ -13,8 +13,8 @@ static const int16_t word_table[WORD_LAST + 1] = {
     3409, 3446, 3478, 3507, 3532, 3553, 3572, 3588, 3601, 3612, 3622, 3629, 3636,
     3641, 3646, 3649, 3652, 3655, 3656, 3658, 3659, 3660, 3661, 3661, 3662, EVIDENCE_CAP_MN};
 
-/* weight_table[i] = 1024 * (1 - exp(-i / 8)), i / 8 in units of tau = 25 s, rounded. */
-enum { WEIGHT_STEPS = 8, WEIGHT_LAST = 48, TAU_MS = 25000 };
+/* weight_table[i] = 1024 * (1 - exp(-i / 8)), i / 8 in units of tau = 30 s, rounded. */
+enum { WEIGHT_STEPS = 8, WEIGHT_LAST = 48, TAU_MS = 30000 };
 static const int16_t weight_table[WEIGHT_LAST + 1] = {
     0,    120,  227,  320,  403,  476,  540,  597,  647,  692,         731,  765,  796,
     822,  846,  867,  885,  902,  916,  929,  940,  950,  959,         966,  973,  979,

@@ -35,7 +35,7 @@ struct fence_set {
     struct fence *items;
     struct geo_shape *shapes; /* same order */
     uint32_t count;
-    uint32_t number_end; /* max fence no + 1 */
+    uint32_t number_end;     /* max fence no + 1 */
     struct geo_index *index; /* NULL in an empty set */
     uint32_t *by_no;         /* number_end of them: place in items + 1, 0 = none */
     uint32_t *grounds;       /* places in items of the FENCE_SCHOOL fences, by school_no, then no */
@@ -44,9 +44,9 @@ struct fence_set {
 
 /* Room for `count` fences; the caller fills items and shapes (ids and points in ->arena) and calls
  * fence_set_seal, which builds the index. fence_set_new: STATUS_TOO_LARGE (beyond FENCES_MAX),
- * STATUS_NO_MEMORY. fence_set_seal: STATUS_INVALID (an id is missing or doubled, a number is 0, doubled
- * or beyond REGISTRY_NUMBER_MAX, a version is 0, a kind or severity is none), and what geo_index_new
- * returns; the offender is in detail. */
+ * STATUS_NO_MEMORY. fence_set_seal: STATUS_INVALID (an id is missing or doubled, a number is 0,
+ * doubled or beyond REGISTRY_NUMBER_MAX, a version is 0, a kind or severity is none), and what
+ * geo_index_new returns; the offender is in detail. */
 enum status fence_set_new(uint32_t count, struct fence_set **ret) MUST_CHECK;
 enum status fence_set_seal(struct fence_set *set, struct status_detail *detail) MUST_CHECK;
 void fence_set_free(struct fence_set *set);

@@ -1,4 +1,6 @@
 /* Fixes and passes as evidence: who moves across which fence. docs/presence.md tells why. */
+#include <string.h>
+
 #include "base/assert.h"
 #include "core/engine_internal.h"
 #include "core/evidence.h"
@@ -61,6 +63,7 @@ static void settle_unknown(struct step *step, uint32_t place, const struct word 
     struct presence *presence = &presences->items[place];
     if (sum >= enter_threshold(word->fence)) {
         presence->state = PRESENCE_INSIDE;
+        presence->run_ms = 0;
         sum = 0;
     } else if (sum <= -EVIDENCE_LEAVE_MN) {
         if (fence_is_known(step->engine, presence->pupil_no, word->fence->no)) {
@@ -118,23 +121,21 @@ static void settle_outside(struct step *step, uint32_t place, const struct word 
 static void weigh(struct step *step, uint32_t place, const struct word *word)
 {
     struct presence *presence = &step->engine->presences.items[place];
-    int32_t sum = evidence_fade(presence->sum_mn, word->dt_ms);
-    sum = evidence_add(sum, word->mn, word->weight);
-    if (presence->state == PRESENCE_UNKNOWN) {
-        settle_unknown(step, place, word, sum);
-        return;
-    }
     bool inside = presence->state == PRESENCE_INSIDE;
     bool against = inside ? word->mn < 0 : word->mn > 0;
-    if (against && presence->run_ms == 0) {
-        presence->run_ms = step->event->time_ms;
-    } else if (!against && word->mn != 0) {
-        presence->run_ms = 0;
+    /* A word that contradicts the one before cannot share its error: it counts in full. */
+    bool turned = word->mn != 0 && against == (presence->run_ms == 0);
+    if (turned) {
+        presence->run_ms = against ? step->event->time_ms : 0;
     }
+    int32_t sum = evidence_fade(presence->sum_mn, word->dt_ms);
+    sum = evidence_add(sum, word->mn, turned ? EVIDENCE_ONE : word->weight);
     if (inside) {
         settle_inside(step, place, word, sum < 0 ? sum : 0);
-    } else {
+    } else if (presence->state == PRESENCE_OUTSIDE) {
         settle_outside(step, place, word, sum > 0 ? sum : 0);
+    } else {
+        settle_unknown(step, place, word, sum);
     }
 }
 
@@ -213,6 +214,21 @@ static void begin_base(struct engine *engine, uint32_t pupil_no)
     }
 }
 
+/* Who goes from one place to the next has left before arriving: stable, leaving first. */
+static void order_crossings(const struct step *step)
+{
+    struct alert *alerts = step->outbox->alerts;
+    uint32_t next = step->outbox_start;
+    for (uint32_t i = next; i < step->outbox->count; i++) {
+        if (alerts[i].type != ALERT_LEFT) {
+            continue;
+        }
+        struct alert left = alerts[i];
+        memmove(&alerts[next + 1], &alerts[next], (i - next) * sizeof *alerts);
+        alerts[next++] = left;
+    }
+}
+
 static void evaluate(struct step *step, int64_t dt_ms)
 {
     struct engine *engine = step->engine;
@@ -228,9 +244,9 @@ static void evaluate(struct step *step, int64_t dt_ms)
     }
     struct word word = {.weight = evidence_weight(dt_ms), .dt_ms = dt_ms};
     begin_base(engine, step->pupil_no);
-    /* First what is held - so that leaving comes before entering -, then what is new. */
-    struct geo_near fresh[GEO_FOUND_MAX];
+    /* What has no place yet is found before the held ones move: some of them lose theirs. */
     uint32_t fresh_count = 0;
+    struct geo_near fresh[GEO_FOUND_MAX];
     for (uint32_t i = 0; i < count; i++) {
         const struct fence *fence = &fences->items[near[i].shape];
         if (concerns(step, fence) &&
@@ -245,6 +261,7 @@ static void evaluate(struct step *step, int64_t dt_ms)
         weigh_new(step, &word);
     }
     settle_base(engine, step->pupil_no, word.weight, dt_ms);
+    order_crossings(step);
 }
 
 /* Fixes that move nobody are counted by their reason. */

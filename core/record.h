@@ -19,7 +19,8 @@
 
 enum record_type { RECORD_REPORT = 1, RECORD_REFUSED = 2, RECORD_MARK = 3, RECORD_ALERT = 4 };
 
-/* A dead letter: what came, where, and why it was not taken. payload is cut at REFUSED_BYTES_MAX. */
+/* A dead letter: what came, where, and why it was not taken. payload is cut at REFUSED_BYTES_MAX.
+ */
 #define REFUSED_BYTES_MAX 4096u
 struct refused {
     int64_t arrival_ms;
@@ -28,8 +29,8 @@ struct refused {
     uint32_t payload_bytes; /* before the cut */
 };
 
-/* An alert that was raised by the report whose record ends at cause_end. The archive takes alerts from
- * here; a restart knows by them what was raised already. */
+/* An alert that was raised by the report whose record ends at cause_end. The archive takes alerts
+ * from here; a restart knows by them what was raised already. */
 struct alert_record {
     uint64_t cause_end;
     struct alert alert;
@@ -38,8 +39,9 @@ struct alert_record {
 
 /* Written about once a second while something changes. */
 struct mark {
-    uint64_t settled;   /* alerts of all records before this position have their own records */
-    uint64_t confirmed; /* alert records before this position were confirmed by every alert broker */
+    uint64_t settled; /* alerts of all records before this position have their own records */
+    uint64_t
+        confirmed; /* alert records before this position were confirmed by every alert broker */
 };
 
 /* Append the record's bytes to out (8-byte aligned size). */

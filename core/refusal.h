@@ -25,7 +25,7 @@ enum refusal {
 #define X(name, word, meaning) name,
     REFUSAL_LIST(X)
 #undef X
-    REFUSAL_COUNT
+        REFUSAL_COUNT
 };
 
 const char *refusal_word(enum refusal refusal);    /* "unknown_card" */
