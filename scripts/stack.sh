@@ -49,6 +49,8 @@ ensure_user() {
 # Folders, and where PostgreSQL and Mosquitto may write when we are root and they are not.
 stack_open() {
     umask 022
+    [[ ! -e $STACK/campus.env || -O $STACK/campus.env ]] ||
+        die "$STACK belongs to $(stat -c %U "$STACK/campus.env"): run this as that user, or name another folder in CAMPUS_VAR"
     mkdir -p "$STACK" "$STACK/run" "$STACK/log" "$STACK/journal"
     STACK=$(cd "$STACK" && pwd -P)
     chmod 700 "$STACK/journal"
@@ -58,7 +60,7 @@ stack_open() {
     ensure_user postgres
     ensure_user mosquitto
     [[ -n $DATA && -d $DATA ]] || choose_data
-    [[ -n $RUN && -d $RUN ]] || choose_run
+    [[ -n $RUN && -d $RUN && -O $RUN ]] || choose_run
     own postgres "$RUN/pg"
     [[ -n $BROKER_PORT ]] || BROKER_PORT=${CAMPUS_BROKER_PORT:-$(free_port)}
     stack_write_env
