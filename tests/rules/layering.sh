@@ -43,7 +43,7 @@ check() { # TREE MODULES
                 for (i = 1; i <= n; i++) { sub(/\.c$/, "", source[i]); owner[part[2] "/" source[i]] = name }
                 count++
             }
-            if (!count) { print modules ": no modules"; found = 1; exit 1 }
+            if (!count) { print modules ": no modules"; found = 1 }
             library["uv.h"] = "PkgConfig::UV"; library["mosquitto.h"] = "PkgConfig::MOSQUITTO"
             library["libpq-fe.h"] = "PkgConfig::PQ"; library["geos_c.h"] = "PkgConfig::GEOS"
             library["jansson.h"] = "PkgConfig::JANSSON"; library["expat.h"] = "PkgConfig::EXPAT"
