@@ -223,9 +223,10 @@ static void order_crossings(const struct step *step)
         if (alerts[i].type != ALERT_LEFT) {
             continue;
         }
-        struct alert left = alerts[i];
+        struct alert left;
+        memcpy(&left, &alerts[i], sizeof left); /* padding too: equal alerts are equal bytes */
         memmove(&alerts[next + 1], &alerts[next], (i - next) * sizeof *alerts);
-        alerts[next++] = left;
+        memcpy(&alerts[next++], &left, sizeof left);
     }
 }
 

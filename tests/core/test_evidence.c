@@ -1,0 +1,105 @@
+#include "core/evidence.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "tests/check.h"
+
+static double word_of(double z)
+{
+    const double eps = 0.05;
+    double p = (1 - eps) * 0.5 * (1 + erf(z / sqrt(2))) + eps / 2;
+    return 1000 * log(p / (1 - p));
+}
+
+static void words_follow_their_formula_and_are_the_same_both_ways(void **state)
+{
+    (void)state;
+    for (int32_t sigma_cm = 800; sigma_cm <= 33000; sigma_cm += 700) {
+        for (int32_t d_cm = 0; d_cm <= 4 * sigma_cm; d_cm += sigma_cm / 50) {
+            int32_t word = evidence_position_mn(-d_cm, sigma_cm);
+            assert_true(fabs(word - word_of((double)d_cm / sigma_cm)) <= 2.5);
+            assert_int_equal(evidence_position_mn(d_cm, sigma_cm), -word);
+        }
+    }
+    assert_int_equal(evidence_position_mn(INT32_MIN, 800), EVIDENCE_CAP_MN);
+    assert_int_equal(evidence_position_mn(INT32_MAX, 800), -EVIDENCE_CAP_MN);
+}
+
+static void weights_follow_their_formula(void **state)
+{
+    (void)state;
+    for (int64_t dt_ms = 0; dt_ms < 400000; dt_ms += 77) {
+        double weight = 1024 * (1 - exp(-(double)dt_ms / 30000));
+        weight = weight > EVIDENCE_WEIGHT_MIN ? weight : EVIDENCE_WEIGHT_MIN;
+        assert_true(fabs((double)evidence_weight(dt_ms) - weight) <= 4);
+    }
+    assert_int_equal(evidence_weight(INT64_MAX), EVIDENCE_ONE);
+}
+
+static void thresholds_follow_from_the_wanted_error_rates(void **state)
+{
+    (void)state;
+    assert_int_equal(EVIDENCE_LEAVE_MN, lround(1000 * log(0.99 / 0.0002)));
+    assert_int_equal(EVIDENCE_ENTER_MN, lround(1000 * log(0.99 / 0.002)));
+    assert_int_equal(EVIDENCE_DANGER_MN, lround(1000 * log(0.99 / 0.01)));
+    assert_int_equal(EVIDENCE_PASS_MN, lround(1000 * log(0.97 / 0.03)));
+}
+
+static void no_single_word_reaches_a_threshold(void **state)
+{
+    (void)state;
+    assert_true(EVIDENCE_CAP_MN < EVIDENCE_DANGER_MN && EVIDENCE_PASS_MN < EVIDENCE_DANGER_MN);
+    assert_true(2 * EVIDENCE_CAP_MN < EVIDENCE_LEAVE_MN);
+}
+
+static void weak_words_do_not_become_certain_by_repetition(void **state)
+{
+    (void)state;
+    int32_t sum = 0;
+    for (int i = 0; i < 1000; i++) {
+        sum = evidence_add(sum, 400, EVIDENCE_ONE);
+    }
+    assert_int_equal(sum, 400 * EVIDENCE_REPEAT_MAX);
+    assert_int_equal(evidence_add(5000, 400, EVIDENCE_ONE), 5000); /* nor take anything away */
+    assert_int_equal(evidence_add(-5000, -400, EVIDENCE_ONE), -5000);
+    assert_int_equal(evidence_add(5000, -400, EVIDENCE_ONE), 4600);
+}
+
+static void sums_fade_with_age_but_one_gap_leaves_most(void **state)
+{
+    (void)state;
+    assert_int_equal(evidence_fade(5000, 60000), 4950);
+    assert_int_equal(evidence_fade(-5000, 60000), -4950);
+    assert_int_equal(evidence_fade(5000, INT64_MAX), 4000);
+}
+
+static void no_receiver_is_believed_below_the_floor_of_its_source(void **state)
+{
+    (void)state;
+    struct event fix = {.kind = FIX_GNSS, .flags = EVENT_HAS_ACCURACY, .accuracy_cm = 170};
+    assert_int_equal(evidence_sigma_cm(&fix), 800);
+    fix.kind = FIX_CELL;
+    assert_int_equal(evidence_sigma_cm(&fix), 20000);
+    fix.kind = FIX_GNSS;
+    fix.accuracy_cm = 3030;
+    assert_int_equal(evidence_sigma_cm(&fix), 2000);
+    fix.flags = 0; /* nothing is told */
+    assert_int_equal(evidence_sigma_cm(&fix), 1500);
+    fix.kind = 200; /* a source of a later version */
+    assert_int_equal(evidence_sigma_cm(&fix), 3000);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(words_follow_their_formula_and_are_the_same_both_ways),
+        cmocka_unit_test(weights_follow_their_formula),
+        cmocka_unit_test(thresholds_follow_from_the_wanted_error_rates),
+        cmocka_unit_test(no_single_word_reaches_a_threshold),
+        cmocka_unit_test(weak_words_do_not_become_certain_by_repetition),
+        cmocka_unit_test(sums_fade_with_age_but_one_gap_leaves_most),
+        cmocka_unit_test(no_receiver_is_believed_below_the_floor_of_its_source),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

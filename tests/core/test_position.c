@@ -1,0 +1,281 @@
+#include <string.h>
+
+#include "core/evidence.h"
+#include "tests/check.h"
+#include "tests/core/town.h"
+
+static int setup(void **state)
+{
+    static struct town town;
+    town_init(&town, 1000);
+    *state = &town;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    town_release(*state);
+    return 0;
+}
+
+static void a_pupil_who_walks_in_has_arrived_at_the_first_fix_inside(void **state)
+{
+    struct town *town = *state;
+    assert_int_equal(town_stay(town, 1, 0, 6, 60, 500, 0), 0);
+    assert_int_equal(engine_presence(town->engine, 1, TOWN_SCHOOL_FENCE), PRESENCE_OUTSIDE);
+    assert_int_equal(town_fix(town, 1, 360, 10, 0, 8), 0); /* one fix is not enough */
+    assert_int_equal(town_fix(town, 1, 420, 20, 0, 8), 1);
+    const struct alert *alert = town_last(town);
+    assert_int_equal(alert->type, ALERT_ENTERED);
+    assert_int_equal(alert->fence_no, TOWN_SCHOOL_FENCE);
+    assert_int_equal(alert->fence_version, 1);
+    assert_int_equal(alert->pupil_no, 1);
+    assert_int_equal(alert->school_no, 1);
+    assert_int_equal(alert->time_ms, town_ms(360));
+    assert_int_equal(alert->raised_ms, town_ms(421));
+    assert_int_equal(alert->severity, SEVERITY_INFO);
+    assert_false(alert->late);
+    assert_true(alert->has_position);
+    assert_int_equal(alert->point.lat_e7, town_point(20, 0).lat_e7);
+    assert_int_equal(engine_presence(town->engine, 1, TOWN_SCHOOL_FENCE), PRESENCE_INSIDE);
+    assert_int_equal(town_stay(town, 1, 480, 20, 60, 20, 0), 0); /* and stays there in silence */
+}
+
+static void a_pupil_who_walks_out_has_left_at_the_first_fix_outside(void **state)
+{
+    struct town *town = *state;
+    (void)town_stay(town, 1, 0, 6, 60, 0, 0);
+    assert_int_equal(engine_presence(town->engine, 1, TOWN_SCHOOL_FENCE), PRESENCE_INSIDE);
+    assert_int_equal(town_stay(town, 1, 360, 2, 60, 300, 0), 0);
+    assert_int_equal(town_fix(town, 1, 480, 350, 0, 8), 1);
+    assert_int_equal(town_last(town)->type, ALERT_LEFT);
+    assert_int_equal(town_last(town)->time_ms, town_ms(360));
+    assert_int_equal(engine_presence(town->engine, 1, TOWN_SCHOOL_FENCE), PRESENCE_OUTSIDE);
+}
+
+static void frequent_fixes_settle_within_two_minutes(void **state)
+{
+    struct town *town = *state;
+    (void)town_stay(town, 1, 0, 6, 60, 0, 0);
+    for (int at_s = 305; at_s < 425; at_s += 5) {
+        (void)town_fix(town, 1, at_s, 300, 0, 8);
+    }
+    assert_int_equal(town->log_count, 1);
+    assert_int_equal(town_last(town)->type, ALERT_LEFT);
+    assert_in_range(town_last(town)->raised_ms, town_ms(330), town_ms(400));
+}
+
+static void a_card_that_reports_every_half_hour_is_followed_too(void **state)
+{
+    struct town *town = *state;
+    assert_int_equal(town_stay(town, 1, 0, 6, 1800, 0, 0), 0);
+    assert_int_equal(town_stay(town, 1, 6 * 1800, 3, 1800, 900, 900), 1);
+    assert_int_equal(town_last(town)->type, ALERT_LEFT);
+    assert_true(town_last(town)->late); /* it happened an hour before it was sure */
+}
+
+static void the_first_settled_state_is_silent(void **state)
+{
+    struct town *town = *state;
+    assert_int_equal(engine_presence(town->engine, 1, TOWN_SCHOOL_FENCE), PRESENCE_UNKNOWN);
+    assert_int_equal(town_stay(town, 1, 0, 10, 60, 0, 0), 0);
+    assert_int_equal(engine_presence(town->engine, 1, TOWN_SCHOOL_FENCE), PRESENCE_INSIDE);
+    assert_int_equal(engine_presence(town->engine, 1, TOWN_PARK_FENCE), PRESENCE_OUTSIDE);
+    assert_int_equal(town_stay(town, 3, 0, 10, 60, 500, 0), 0);
+    assert_int_equal(engine_presence(town->engine, 3, TOWN_SCHOOL_FENCE), PRESENCE_OUTSIDE);
+}
+
+static void a_first_fix_that_lies_does_not_make_an_arrival(void **state)
+{
+    struct town *town = *state;
+    assert_int_equal(town_fix(town, 1, 0, 3000, 3000, 5), 0);
+    assert_int_equal(town_stay(town, 1, 60, 10, 60, 0, 0), 0);
+    assert_int_equal(engine_presence(town->engine, 1, TOWN_SCHOOL_FENCE), PRESENCE_INSIDE);
+}
+
+static void one_confident_fix_far_away_moves_nobody(void **state)
+{
+    struct town *town = *state;
+    (void)town_stay(town, 1, 0, 6, 60, 0, 0);
+    for (int day = 1; day < 20; day++) {
+        double at_s = day * 4000.0;
+        assert_int_equal(town_fix(town, 1, at_s, 700, 0, 1.7), 0);
+        assert_int_equal(town_fix(town, 1, at_s + 21, 0, 0, 8), 0);
+    }
+    assert_int_equal(engine_presence(town->engine, 1, TOWN_SCHOOL_FENCE), PRESENCE_INSIDE);
+}
+
+static void standing_on_the_boundary_never_flaps(void **state)
+{
+    struct town *town = *state;
+    (void)town_stay(town, 1, 0, 6, 60, 0, 0);
+    for (int i = 0; i < 2000; i++) {
+        (void)town_fix(town, 1, 400 + 30.0 * i, i % 2 == 0 ? 103 : 97, 0, 8);
+        (void)town_fix(town, 1, 415 + 30.0 * i, 105, 0, 8); /* five metres out, for hours */
+    }
+    assert_int_equal(town->log_count, 0);
+}
+
+static void silence_is_not_absence(void **state)
+{
+    struct town *town = *state;
+    (void)town_stay(town, 1, 0, 6, 60, 0, 0);
+    for (int i = 0; i < 50; i++) {
+        struct event nothing = town_fix_at(1, 400 + 60.0 * i, 0, 0, 5);
+        nothing.flags |= EVENT_NO_POSITION;
+        nothing.point = (struct geo_point){0, 0};
+        assert_int_equal(town_step(town, &nothing, 1), 0);
+        assert_int_equal(town_fix(town, 1, 430 + 60.0 * i, 5000, 0, 600), 0); /* too vague */
+    }
+    struct engine_stats stats;
+    engine_stats(town->engine, &stats);
+    assert_int_equal(stats.no_position, 50);
+    assert_int_equal(stats.too_vague, 50);
+    assert_int_equal(engine_presence(town->engine, 1, TOWN_SCHOOL_FENCE), PRESENCE_INSIDE);
+}
+
+static void old_and_repeated_fixes_do_not_move_the_present(void **state)
+{
+    struct town *town = *state;
+    (void)town_stay(town, 1, 0, 6, 60, 0, 0);
+    for (int i = 0; i < 10; i++) {
+        assert_int_equal(town_fix(town, 1, 300, 900, 0, 5), 0);
+        assert_int_equal(town_fix(town, 1, 200 + i, 900, 0, 5), 0);
+    }
+    struct engine_stats stats;
+    engine_stats(town->engine, &stats);
+    assert_int_equal(stats.repeats, 10);
+    assert_int_equal(stats.out_of_order, 10);
+    assert_int_equal(engine_presence(town->engine, 1, TOWN_SCHOOL_FENCE), PRESENCE_INSIDE);
+}
+
+static void what_is_known_late_is_marked_late(void **state)
+{
+    struct town *town = *state;
+    (void)town_stay(town, 1, 0, 6, 60, 0, 0);
+    for (int i = 0; i < 3; i++) {
+        struct event event = town_fix_at(1, 400 + 60.0 * i, 400, 0, 8);
+        (void)town_step(town, &event, 3600);
+    }
+    assert_int_equal(town->log_count, 1);
+    assert_true(town_last(town)->late);
+}
+
+static void a_danger_zone_warns_on_entering_and_is_silent_on_leaving(void **state)
+{
+    struct town *town = *state;
+    (void)town_stay(town, 1, 0, 6, 60, 300, 300);
+    assert_int_equal(town_stay(town, 1, 360, 2, 40, 0, 600), 1);
+    assert_int_equal(town_last(town)->type, ALERT_DANGER);
+    assert_int_equal(town_last(town)->severity, SEVERITY_WARNING);
+    assert_int_equal(town_last(town)->fence_no, TOWN_POND_FENCE);
+    assert_int_equal(town_stay(town, 1, 500, 6, 60, 300, 300), 0);
+    assert_int_equal(engine_presence(town->engine, 1, TOWN_POND_FENCE), PRESENCE_OUTSIDE);
+}
+
+static void fences_of_other_schools_concern_nobody_here(void **state)
+{
+    struct town *town = *state;
+    (void)town_stay(town, 1, 0, 6, 60, 500, 0);
+    (void)town_stay(town, 1, 400, 6, 60, 0, 0); /* both grounds lie there */
+    assert_int_equal(town->log_count, 1);
+    assert_int_equal(town_last(town)->fence_no, TOWN_SCHOOL_FENCE);
+    assert_int_equal(engine_presence(town->engine, 1, TOWN_OTHER_FENCE), PRESENCE_UNKNOWN);
+}
+
+static void on_one_fix_leaving_is_told_before_entering(void **state)
+{
+    struct town *town = *state;
+    /* The next place begins where the doubt of the first fix outside ends: both settle at once. */
+    static const struct town_fence fences[] = {{7, 1, 0, FENCE_PLACE, 0, 0, 100},
+                                               {6, 1, 0, FENCE_PLACE, 400, 0, 100}};
+    town_take_fences(town, town_fences(fences, 2));
+    (void)town_stay(town, 1, 0, 6, 60, 0, 0);
+    (void)town_fix(town, 1, 360, 200, 0, 8);
+    assert_int_equal(town_stay(town, 1, 420, 2, 60, 400, 0), 2);
+    assert_int_equal(town->log[0].type, ALERT_LEFT);
+    assert_int_equal(town->log[0].time_ms, town_ms(360));
+    assert_int_equal(town->log[1].type, ALERT_ENTERED);
+    assert_int_equal(town->log[1].time_ms, town_ms(420));
+}
+
+static void a_pass_through_the_gate_and_one_fix_are_enough(void **state)
+{
+    struct town *town = *state;
+    (void)town_stay(town, 1, 0, 6, 60, 300, 0);
+    assert_int_equal(town_pass(town, 1, 350, 1, PASS_IN), 1);
+    assert_int_equal(town_fix(town, 1, 370, 10, 0, 8), 1);
+    assert_int_equal(town_last(town)->type, ALERT_ENTERED);
+    assert_int_equal(town_last(town)->time_ms, town_ms(350));
+}
+
+static void a_pass_alone_or_misread_crosses_nothing(void **state)
+{
+    struct town *town = *state;
+    (void)town_stay(town, 1, 0, 6, 60, 0, 0);
+    assert_int_equal(town_pass(town, 1, 350, 1, PASS_OUT), 1); /* only the pass itself */
+    assert_int_equal(town_stay(town, 1, 400, 10, 60, 0, 0), 0);
+    assert_int_equal(engine_presence(town->engine, 1, TOWN_SCHOOL_FENCE), PRESENCE_INSIDE);
+}
+
+static void an_old_pass_and_one_of_another_school_are_no_evidence(void **state)
+{
+    struct town *town = *state;
+    (void)town_stay(town, 1, 0, 10, 60, 0, 0);
+    for (int i = 0; i < 5; i++) {
+        assert_int_equal(town_pass(town, 1, 100 + 20 * i, 1, PASS_OUT), 1);
+        assert_int_equal(town_pass(town, 1, 600 + 20 * i, 2, PASS_OUT), 1);
+    }
+    assert_int_equal(engine_presence(town->engine, 1, TOWN_SCHOOL_FENCE), PRESENCE_INSIDE);
+}
+
+static void full_places_make_room_and_are_counted(void **state)
+{
+    (void)state;
+    struct town town;
+    town_init(&town, 4);
+    for (uint32_t card = 1; card <= TOWN_PUPILS; card++) {
+        (void)town_stay(&town, card, 0, 8, 60, 500, 0);
+    }
+    for (uint32_t card = 1; card <= 20; card++) { /* each with evidence under way */
+        (void)town_fix(&town, card, 480, 0, 0, 8);
+    }
+    struct engine_stats stats;
+    engine_stats(town.engine, &stats);
+    assert_int_equal(stats.presences, 4);
+    assert_int_equal(stats.presences_evicted, 16);
+    for (uint32_t card = 1; card <= 20; card++) { /* four go in, the rest finds no room */
+        (void)town_stay(&town, card, 600, 4, 60, 0, 0);
+    }
+    engine_stats(town.engine, &stats);
+    assert_int_equal(stats.presences, 4);
+    assert_int_equal(town.log_count, 4);
+    assert_true(stats.presences_refused > 0);
+    town_release(&town);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(a_pupil_who_walks_in_has_arrived_at_the_first_fix_inside),
+        TEST(a_pupil_who_walks_out_has_left_at_the_first_fix_outside),
+        TEST(frequent_fixes_settle_within_two_minutes),
+        TEST(a_card_that_reports_every_half_hour_is_followed_too),
+        TEST(the_first_settled_state_is_silent),
+        TEST(a_first_fix_that_lies_does_not_make_an_arrival),
+        TEST(one_confident_fix_far_away_moves_nobody),
+        TEST(standing_on_the_boundary_never_flaps),
+        TEST(silence_is_not_absence),
+        TEST(old_and_repeated_fixes_do_not_move_the_present),
+        TEST(what_is_known_late_is_marked_late),
+        TEST(a_danger_zone_warns_on_entering_and_is_silent_on_leaving),
+        TEST(fences_of_other_schools_concern_nobody_here),
+        TEST(on_one_fix_leaving_is_told_before_entering),
+        TEST(a_pass_through_the_gate_and_one_fix_are_enough),
+        TEST(a_pass_alone_or_misread_crosses_nothing),
+        TEST(an_old_pass_and_one_of_another_school_are_no_evidence),
+        cmocka_unit_test(full_places_make_room_and_are_counted),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
