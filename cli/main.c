@@ -8,6 +8,8 @@ static const struct {
     int (*run)(int argc, char **argv);
     const char *sentence;
 } commands[] = {
+    {"import", cmd_import, "schools, pupils, cards, guardians and gates from CSV files into the registry"},
+    {"fences", cmd_fences, "fences from and to GeoJSON, and a list of them"},
     {"status", cmd_status, "what a running campusd counts"},
 };
 

@@ -1,9 +1,9 @@
 /*
  * registry.h - who is who and which fences are in force, kept in PostgreSQL.
- * Know: these functions block (deadlines included): call them from a worker thread or from campusctl,
- * never on the loop. Every import is one transaction: all or nothing; it raises the registry's revision
- * and notifies channel `campus_registry`, which campusd listens to.
- * Memory: what is returned is the caller's. Threads: any, one connection each.
+ * Know: these functions block (deadlines included): call them from a worker thread or from
+ * campusctl, never on the loop. Every import is one transaction: all or nothing; it raises the
+ * registry's revision and notifies channel `campus_registry`, which campusd listens to. Memory:
+ * what is returned is the caller's. Threads: any, one connection each.
  */
 #ifndef STORAGE_REGISTRY_H
 #define STORAGE_REGISTRY_H
@@ -18,23 +18,26 @@
 #include "geo/geojson.h"
 
 /* Connects with timeouts set. STATUS_UNAVAILABLE with libpq's words. Close with PQfinish. */
-enum status registry_connect(const char *conninfo, PGconn **ret, struct status_detail *detail) MUST_CHECK;
+enum status registry_connect(const char *conninfo, PGconn **ret,
+                             struct status_detail *detail) MUST_CHECK;
 
-/* Applies storage/schema/NNN_*.sql (compiled in) that the database has not seen, each in a transaction,
- * under an advisory lock. */
+/* Applies storage/schema/NNN_*.sql (compiled in) that the database has not seen, each in a
+ * transaction, under an advisory lock. */
 enum status registry_migrate(PGconn *conn, struct status_detail *detail) MUST_CHECK;
 
 /* Reads everything in one repeatable-read snapshot. */
-enum status registry_load(PGconn *conn, struct directory **ret_directory, struct fence_set **ret_fences,
-                          struct status_detail *detail) MUST_CHECK;
+enum status registry_load(PGconn *conn, struct directory **ret_directory,
+                          struct fence_set **ret_fences, struct status_detail *detail) MUST_CHECK;
 enum status registry_revision(PGconn *conn, uint64_t *ret, struct status_detail *detail) MUST_CHECK;
 
-/* A cache file of what was loaded, so that campusd starts while PostgreSQL is away. Checksummed, written
- * aside and renamed. */
+/* A cache file of what was loaded, so that campusd starts while PostgreSQL is away. Checksummed,
+ * written aside and renamed. */
 enum status registry_cache_write(const char *path, const struct directory *directory,
-                                 const struct fence_set *fences, struct status_detail *detail) MUST_CHECK;
+                                 const struct fence_set *fences,
+                                 struct status_detail *detail) MUST_CHECK;
 enum status registry_cache_read(const char *path, struct directory **ret_directory,
-                                struct fence_set **ret_fences, struct status_detail *detail) MUST_CHECK;
+                                struct fence_set **ret_fences,
+                                struct status_detail *detail) MUST_CHECK;
 
 /* ---- imports: rows are upserted by id; numbers are given densely and kept ---- */
 
@@ -62,21 +65,29 @@ struct registry_import {
 };
 struct registry_result {
     uint32_t added, changed, unchanged;
+    uint32_t retired; /* fences: out of force now; guardians: links to pupils taken back */
 };
-/* All imports of one call in one transaction, in the order of enum registry_table whatever theirs. A row
- * that names something unknown fails the whole: "cards.csv:17: column pupil: no pupil \"p9\"". */
+/* All imports of one call in one transaction, in the order of enum registry_table whatever theirs.
+ * A row that names something unknown fails the whole: "cards.csv:17: column pupil: no pupil
+ * \"p9\"". detail has the first error and how many others there are; error_lines (may be NULL) gets
+ * the first 20, a line each. The pupils of a guardian are those of the file: a link that it does
+ * not name any more is taken back. The revision rises only where something changed. */
 enum status registry_import(PGconn *conn, const struct registry_import *imports, uint32_t count,
-                            struct registry_result ret[REGISTRY_TABLES], struct status_detail *detail)
-    MUST_CHECK;
+                            struct buffer *error_lines, struct registry_result ret[REGISTRY_TABLES],
+                            struct status_detail *detail) MUST_CHECK;
 
 /* Fences: a changed one becomes a new version, the old one is kept with its time of retirement; an
- * unchanged one stays. replace_school: other live fences of that school ("" = city-wide) are retired;
- * NULL: none are. */
+ * unchanged one stays. replace_school: other live fences of that school ("" = city-wide) are
+ * retired; NULL: none are. */
 enum status registry_import_fences(PGconn *conn, const struct geo_features *features,
-                                   const char *replace_school, struct registry_result *ret,
+                                   const char *replace_school, struct buffer *error_lines,
+                                   struct registry_result *ret,
                                    struct status_detail *detail) MUST_CHECK;
 /* A FeatureCollection of the live fences (school NULL: all). */
 enum status registry_export_fences(PGconn *conn, const char *school, struct buffer *out,
                                    struct status_detail *detail) MUST_CHECK;
+/* The same as a table for people: id, version, school, kind, vertices, name. */
+enum status registry_list_fences(PGconn *conn, const char *school, struct buffer *out,
+                                 struct status_detail *detail) MUST_CHECK;
 
 #endif

@@ -1,0 +1,17 @@
+# Run as a script: writes OUT, a C file that holds the SQL files of SCHEMA in the order of their names. C17 has no #embed.
+file(GLOB files ${SCHEMA}/[0-9][0-9][0-9]_*.sql)
+list(SORT files)
+set(arrays "")
+set(rows "")
+set(count 0)
+foreach(file ${files})
+  get_filename_component(name ${file} NAME_WE)
+  file(READ ${file} hex HEX)
+  string(REGEX REPLACE "([0-9a-f][0-9a-f])" "0x\\1," bytes "${hex}")
+  string(REGEX REPLACE "(0x..,0x..,0x..,0x..,0x..,0x..,0x..,0x..,0x..,0x..,0x..,0x..,0x..,0x..,0x..,0x..,)" "\\1\n"
+         bytes "${bytes}")
+  string(APPEND arrays "static const unsigned char sql_${count}[] = {\n${bytes}0};\n")
+  string(APPEND rows "    {\"${name}\", (const char *)sql_${count}},\n")
+  math(EXPR count "${count} + 1")
+endforeach()
+file(WRITE ${OUT} "#include \"storage/schema.h\"\n\n${arrays}\nconst struct schema_file schema_files[] = {\n${rows}    {0, 0},\n};\n")
