@@ -26,11 +26,10 @@ static void the_longest_id_fits(void **state)
     (void)state;
     char id[ALERT_ID_MAX];
     for (int type = ALERT_NONE + 1; type < ALERT_TYPE_COUNT; type++) {
-        struct alert alert = {
-            .type = (uint8_t)type,
-            .index = UINT16_MAX,
-            .fence_no = UINT32_MAX,
-            .cause = {.no = UINT32_MAX, .epoch = UINT32_MAX, .seq = UINT64_MAX}};
+        struct alert alert = {.type = (uint8_t)type,
+                              .index = UINT16_MAX,
+                              .fence_no = UINT32_MAX,
+                              .cause = {.no = UINT32_MAX, .epoch = UINT32_MAX, .seq = UINT64_MAX}};
         alert_id(&alert, id);
         assert_true(strlen(id) < ALERT_ID_MAX);
         assert_non_null(strstr(id, ".18446744073709551615.65535-f4294967295"));

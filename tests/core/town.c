@@ -43,9 +43,8 @@ struct directory *town_directory(uint32_t pupil_1_school)
         uint32_t school_no = no == 1 ? pupil_1_school : no % 2 == 1 ? 1 : 2;
         directory->pupils[no] =
             (struct dir_pupil){.id = number_id(&directory->arena, 'p', no), .school_no = school_no};
-        directory->cards[no] = (struct dir_card){.id = number_id(&directory->arena, 'c', no),
-                                                 .pupil_no = no,
-                                                 .school_no = school_no};
+        directory->cards[no] = (struct dir_card){
+            .id = number_id(&directory->arena, 'c', no), .pupil_no = no, .school_no = school_no};
     }
     struct status_detail detail;
     assert_int_equal(directory_seal(directory, &detail), STATUS_OK);

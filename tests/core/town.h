@@ -1,7 +1,7 @@
 /*
- * town.h - a small town for tests of the engine: two schools with round grounds, pupils, cards, gates,
- * and the engine itself on a clock that the test moves.
- * Units: metres north and east of the middle of town, seconds since the test began.
+ * town.h - a small town for tests of the engine: two schools with round grounds, pupils, cards,
+ * gates, and the engine itself on a clock that the test moves. Units: metres north and east of the
+ * middle of town, seconds since the test began.
  */
 #ifndef TESTS_CORE_TOWN_H
 #define TESTS_CORE_TOWN_H
@@ -28,7 +28,8 @@ struct town {
     struct alert *out;
 };
 
-/* Pupils 1.. with cards 1.. : odd ones in school 1, even ones in school 2. Gate 1 and 2 of those schools. */
+/* Pupils 1.. with cards 1.. : odd ones in school 1, even ones in school 2. Gate 1 and 2 of those
+ * schools. */
 void town_init(struct town *town, uint32_t presences_max);
 void town_release(struct town *town);
 

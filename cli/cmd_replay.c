@@ -1,0 +1,526 @@
+/* campusctl replay: a file of fixes against a file of fences, through the engine that runs live. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/clock.h"
+#include "base/csv.h"
+#include "cli/cli.h"
+#include "core/engine.h"
+#include "geo/geojson.h"
+
+static const char usage[] =
+    "campusctl replay --fences F.geojson --fixes F.csv --datum wgs84|gcj02|bd09 [--summary]\n"
+    "  F.csv: rows in the order of arrival, with a header line naming the columns\n"
+    "    card, time, lat, lon, accuracy_m   and, where known, arrival, source (gnss, wifi, cell)\n"
+    "  times are Unix seconds or RFC 3339; an empty accuracy_m is unknown, an empty arrival is time\n"
+    "  --datum  of the fixes, and of fences that name none\n"
+    "  prints one JSON object a line for each alert, in the order raised; - reads standard input";
+
+enum column { CARD, TIME, LAT, LON, ACCURACY, ARRIVAL, SOURCE, COLUMN_COUNT };
+static const char *const column_names[COLUMN_COUNT + 1] = {"card",       "time",    "lat",    "lon",
+                                                           "accuracy_m", "arrival", "source", NULL};
+
+struct row {
+    struct text card;
+    int64_t arrival_ms;
+    uint32_t line;
+    struct event event;
+};
+
+struct replay {
+    const char *fences_path, *fixes_path, *datum_name;
+    bool summary;
+    enum geo_datum datum;
+    struct arena arena;
+    struct text text; /* of the fixes */
+    struct row *rows;
+    uint32_t row_count, row_capacity, refused;
+    struct fence_set *fences;
+    struct directory *directory;
+    struct engine *engine;
+    uint64_t alerts;
+    struct status_detail detail;
+};
+
+static void warn(void *context, const char *words)
+{
+    const struct replay *replay = context;
+    (void)fprintf(stderr, "campusctl: %s: %s\n", replay->fences_path, words);
+}
+
+static enum status fill_fence(struct replay *replay, uint32_t place,
+                              const struct geo_feature *feature)
+{
+    enum fence_kind kind = FENCE_PLACE;
+    enum severity severity = SEVERITY_INFO;
+    if (fence_kind_parse(feature->kind, &kind) != STATUS_OK ||
+        severity_parse(feature->severity, kind, &severity) != STATUS_OK) {
+        return status_detail_set(
+            &replay->detail, STATUS_INVALID,
+            "%s: fence \"%s\": kind \"%s\" or severity \"%s\" is none: kinds are "
+            "school, danger, place; severities info, warning, critical",
+            replay->fences_path, feature->id, feature->kind, feature->severity);
+    }
+    replay->fences->items[place] = (struct fence){.id = feature->id,
+                                                  .no = place + 1,
+                                                  .version = 1,
+                                                  .kind = (uint8_t)kind,
+                                                  .severity = (uint8_t)severity};
+    replay->fences->shapes[place] = feature->shape;
+    return STATUS_OK;
+}
+
+static enum status read_fences(struct replay *replay)
+{
+    struct status_detail *detail = &replay->detail;
+    struct text json;
+    enum status status = cli_read_file(replay->fences_path, &replay->arena, &json, detail);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    struct geo_geojson_options options = {
+        .datum_default = replay->datum, .lenient = true, .warn = warn, .context = replay};
+    struct geo_features features = {0};
+    status = geo_geojson_read(json, &options, &replay->arena, &features, detail);
+    if (status != STATUS_OK) {
+        return status_detail_wrap(detail, status, "%s", replay->fences_path);
+    }
+    if (features.count == 0) {
+        return status_detail_set(detail, STATUS_INVALID, "%s: no fence in it", replay->fences_path);
+    }
+    status = fence_set_new(features.count, &replay->fences);
+    if (status != STATUS_OK) {
+        return status_detail_set(detail, status, "%s: %u fences: %s", replay->fences_path,
+                                 features.count, status_words(status));
+    }
+    for (uint32_t i = 0; i < features.count && status == STATUS_OK; i++) {
+        status = fill_fence(replay, i, &features.items[i]);
+    }
+    if (status == STATUS_OK) {
+        status = fence_set_seal(replay->fences, detail);
+        status = status == STATUS_OK
+                     ? status
+                     : status_detail_wrap(detail, status, "%s", replay->fences_path);
+    }
+    return status;
+}
+
+/* "fixes.csv: line 7: column lat: ..." */
+static enum status bad_field(struct replay *replay, uint32_t line, enum column column,
+                             struct text field, const char *wanted)
+{
+    int shown = field.length < 60 ? (int)field.length : 60;
+    return status_detail_set(&replay->detail, STATUS_INVALID,
+                             "%s: line %u: column %s: \"%.*s\" is %s", replay->fixes_path, line,
+                             column_names[column], shown, field.length > 0 ? field.at : "", wanted);
+}
+
+static struct text field_of(const struct csv_row *csv_row, const int *places, enum column column)
+{
+    int place = places[column];
+    if (place < 0 || (uint32_t)place >= csv_row->field_count) {
+        return (struct text){"", 0};
+    }
+    return text_trim(csv_row->fields[place]);
+}
+
+static enum status read_time(struct replay *replay, uint32_t line, enum column column,
+                             struct text field, int64_t *ret_ms)
+{
+    if (clock_parse(field.at, field.length, ret_ms) != STATUS_OK) {
+        return bad_field(replay, line, column, field, "no time: Unix seconds or RFC 3339");
+    }
+    if (*ret_ms < TIME_MS_MIN || *ret_ms >= 253402300800000) {
+        return bad_field(replay, line, column, field,
+                         "before 2000 or after 9999: times are Unix seconds, not milliseconds");
+    }
+    return STATUS_OK;
+}
+
+static enum status read_position(struct replay *replay, const struct csv_row *csv_row,
+                                 const int *places, struct event *event)
+{
+    struct text lat_field = field_of(csv_row, places, LAT),
+                lon_field = field_of(csv_row, places, LON);
+    if (lat_field.length == 0 && lon_field.length == 0) {
+        event->flags |= EVENT_NO_POSITION;
+        return STATUS_OK;
+    }
+    double lat, lon;
+    if (text_to_double(lat_field, &lat) != STATUS_OK || lat < -90 || lat > 90) {
+        return bad_field(replay, csv_row->line, LAT, lat_field,
+                         "no latitude from -90 to 90 degrees");
+    }
+    if (text_to_double(lon_field, &lon) != STATUS_OK || lon < -180 || lon > 180) {
+        return bad_field(replay, csv_row->line, LON, lon_field,
+                         "no longitude from -180 to 180 degrees");
+    }
+    if (lat == 0.0 && lon == 0.0) { /* what a receiver says that has no position */
+        event->flags |= EVENT_NO_POSITION;
+        return STATUS_OK;
+    }
+    geo_to_wgs84(replay->datum, &lat, &lon);
+    if (geo_point_from_degrees(lat, lon, &event->point) != STATUS_OK) {
+        return bad_field(replay, csv_row->line, LAT, lat_field,
+                         "off the map after the datum shift");
+    }
+    return STATUS_OK;
+}
+
+static enum status read_accuracy(struct replay *replay, uint32_t line, struct text field,
+                                 struct event *event)
+{
+    if (field.length == 0) {
+        return STATUS_OK;
+    }
+    const double accuracy_m_max = 40075017; /* once around the earth */
+    double accuracy_m;
+    if (text_to_double(field, &accuracy_m) != STATUS_OK || accuracy_m < 0 ||
+        accuracy_m > accuracy_m_max) {
+        return bad_field(replay, line, ACCURACY, field, "no radius in metres");
+    }
+    event->flags |= EVENT_HAS_ACCURACY;
+    event->accuracy_cm = (uint32_t)(accuracy_m * 100 + 0.5);
+    return STATUS_OK;
+}
+
+static enum status read_source(struct replay *replay, uint32_t line, struct text field,
+                               struct event *event)
+{
+    static const char *const words[] = {
+        [FIX_UNKNOWN] = "unknown", [FIX_GNSS] = "gnss", [FIX_WIFI] = "wifi", [FIX_CELL] = "cell"};
+    for (uint8_t kind = FIX_UNKNOWN; kind <= FIX_CELL; kind++) {
+        if (text_is(field, words[kind]) || (kind == FIX_UNKNOWN && field.length == 0)) {
+            event->kind = kind;
+            return STATUS_OK;
+        }
+    }
+    return bad_field(replay, line, SOURCE, field, "no source: gnss, wifi, cell, or empty");
+}
+
+/* As live: a clock a little ahead is believed, more is clamped, over a day is refused. */
+static enum status check_clock(struct replay *replay, struct row *row, bool *ret_take)
+{
+    int64_t ahead_ms = row->event.time_ms - row->arrival_ms;
+    *ret_take = ahead_ms <= TIME_AHEAD_MS_MAX;
+    if (!*ret_take) {
+        replay->refused++;
+        (void)fprintf(
+            stderr,
+            "campusctl: %s: line %u: column time: over a day after its arrival: the fix is "
+            "refused, as live\n",
+            replay->fixes_path, row->line);
+    } else if (ahead_ms > TIME_AHEAD_MS_TRUSTED) {
+        row->event.flags |= EVENT_CLOCK_AHEAD;
+        row->event.time_ms = row->arrival_ms;
+    }
+    return STATUS_OK;
+}
+
+static enum status read_row(struct replay *replay, const struct csv_row *csv_row, const int *places)
+{
+    ASSERT(replay->row_count < replay->row_capacity);
+    struct row *row = &replay->rows[replay->row_count];
+    *row = (struct row){.line = csv_row->line, .card = field_of(csv_row, places, CARD)};
+    row->event = (struct event){.type = EVENT_FIX, .datum = (uint8_t)replay->datum};
+    if (row->card.length == 0) {
+        return bad_field(replay, row->line, CARD, row->card, "empty: whose fix is it?");
+    }
+    enum status status =
+        read_time(replay, row->line, TIME, field_of(csv_row, places, TIME), &row->event.time_ms);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    row->arrival_ms = row->event.time_ms;
+    struct text arrival = field_of(csv_row, places, ARRIVAL);
+    if (arrival.length > 0) {
+        status = read_time(replay, row->line, ARRIVAL, arrival, &row->arrival_ms);
+    }
+    if (status == STATUS_OK) {
+        status = read_position(replay, csv_row, places, &row->event);
+    }
+    if (status == STATUS_OK) {
+        status = read_accuracy(replay, row->line, field_of(csv_row, places, ACCURACY), &row->event);
+    }
+    if (status == STATUS_OK) {
+        status = read_source(replay, row->line, field_of(csv_row, places, SOURCE), &row->event);
+    }
+    bool take = false;
+    if (status == STATUS_OK) {
+        status = check_clock(replay, row, &take);
+    }
+    replay->row_count += take ? 1 : 0;
+    return status;
+}
+
+static enum status make_rows(struct replay *replay)
+{
+    uint64_t lines = 2; /* a line more than ends of lines, whatever ends them */
+    for (size_t i = 0; i < replay->text.length; i++) {
+        lines += replay->text.at[i] == '\n' || replay->text.at[i] == '\r';
+    }
+    replay->rows =
+        lines < UINT32_MAX ? arena_array(&replay->arena, lines, sizeof *replay->rows) : NULL;
+    replay->row_capacity = (uint32_t)lines;
+    if (replay->rows == NULL) {
+        return status_detail_set(&replay->detail, STATUS_NO_MEMORY,
+                                 "%s: no memory for %" PRIu64 " lines: cut the file by cards",
+                                 replay->fixes_path, lines);
+    }
+    return STATUS_OK;
+}
+
+static enum status read_fixes(struct replay *replay)
+{
+    struct status_detail *detail = &replay->detail;
+    enum status status = cli_read_file(replay->fixes_path, &replay->arena, &replay->text, detail);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    status = make_rows(replay);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    struct csv csv;
+    csv_init(&csv, replay->text, &replay->arena);
+    int places[COLUMN_COUNT];
+    status = csv_header(&csv, column_names, places, detail);
+    if (status != STATUS_OK) {
+        return status_detail_wrap(detail, status, "%s", replay->fixes_path);
+    }
+    for (int column = CARD; column <= ACCURACY; column++) {
+        if (places[column] < 0) {
+            return status_detail_set(
+                detail, STATUS_INVALID,
+                "%s: line 1: no column %s: the header needs card, time, lat, lon, "
+                "accuracy_m",
+                replay->fixes_path, column_names[column]);
+        }
+    }
+    struct csv_row csv_row;
+    while ((status = csv_next(&csv, &csv_row, detail)) == STATUS_OK) {
+        status = read_row(replay, &csv_row, places);
+        if (status != STATUS_OK) {
+            return status;
+        }
+    }
+    return status == STATUS_END ? STATUS_OK
+                                : status_detail_wrap(detail, status, "%s", replay->fixes_path);
+}
+
+static int compare_cards(const void *a, const void *b)
+{
+    const struct row *x = *(const struct row *const *)a, *y = *(const struct row *const *)b;
+    size_t shorter = x->card.length < y->card.length ? x->card.length : y->card.length;
+    int order = memcmp(x->card.at, y->card.at, shorter);
+    if (order != 0) {
+        return order;
+    }
+    return x->card.length < y->card.length ? -1 : x->card.length > y->card.length;
+}
+
+/* Numbers the cards 1, 2, ... in the order of their ids. Returns the number after the last. */
+static uint32_t number_cards(struct row **sorted, uint32_t count)
+{
+    uint32_t no = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        if (i == 0 || !text_equal(sorted[i - 1]->card, sorted[i]->card)) {
+            no++;
+        }
+        sorted[i]->event.card_no = no;
+    }
+    return no + 1;
+}
+
+/* One school, one pupil to each card. */
+static enum status make_directory(struct replay *replay)
+{
+    struct row **sorted = arena_array(&replay->arena, replay->row_count, sizeof(struct row *));
+    if (sorted == NULL) {
+        return status_detail_set(&replay->detail, STATUS_NO_MEMORY, "no memory for the cards");
+    }
+    for (uint32_t i = 0; i < replay->row_count; i++) {
+        sorted[i] = &replay->rows[i];
+    }
+    qsort(sorted, replay->row_count, sizeof(struct row *), compare_cards);
+    uint32_t end = number_cards(sorted, replay->row_count);
+    struct directory_ends ends = {.schools = 2, .pupils = end, .cards = end};
+    enum status status = directory_new(&ends, &replay->directory);
+    if (status != STATUS_OK) {
+        return status_detail_set(&replay->detail, status, "%s: %u cards: %s", replay->fixes_path,
+                                 end - 1, status_words(status));
+    }
+    struct directory *directory = replay->directory;
+    directory->schools[1].id = "replay";
+    for (uint32_t i = 0; i < replay->row_count; i++) {
+        uint32_t no = sorted[i]->event.card_no;
+        if (directory->cards[no].id != NULL) {
+            continue;
+        }
+        const char *id =
+            arena_copy_text(&directory->arena, sorted[i]->card.at, sorted[i]->card.length);
+        if (id == NULL) {
+            return status_detail_set(&replay->detail, STATUS_NO_MEMORY, "no memory for the cards");
+        }
+        directory->pupils[no] = (struct dir_pupil){.id = id, .school_no = 1};
+        directory->cards[no] = (struct dir_card){.id = id, .pupil_no = no, .school_no = 1};
+    }
+    return directory_seal(directory, &replay->detail);
+}
+
+static void print_alert(const struct replay *replay, const struct alert *alert, struct buffer *line)
+{
+    const char *card = replay->directory->cards[alert->card_no].id;
+    const struct fence *fence = fence_set_by_no(replay->fences, alert->fence_no);
+    buffer_clear(line);
+    buffer_text(line, "{\"card\":");
+    buffer_json_string(line, card, strlen(card));
+    if (fence != NULL) {
+        buffer_text(line, ",\"fence\":");
+        buffer_json_string(line, fence->id, strlen(fence->id));
+    }
+    buffer_printf(line, ",\"type\":\"%s\",\"time_ms\":%" PRId64 ",\"raised_ms\":%" PRId64 "}\n",
+                  alert_word((enum alert_type)alert->type), alert->time_ms, alert->raised_ms);
+}
+
+static enum status print_alerts(struct replay *replay, struct outbox *outbox, struct buffer *line)
+{
+    for (uint32_t i = 0; i < outbox->count; i++) {
+        print_alert(replay, &outbox->alerts[i], line);
+        if (buffer_status(line) != STATUS_OK ||
+            fwrite(line->data, 1, line->size, stdout) != line->size) {
+            return status_detail_set(&replay->detail, STATUS_IO, "standard output takes no more");
+        }
+    }
+    replay->alerts += outbox->count;
+    outbox->count = 0;
+    return STATUS_OK;
+}
+
+static enum status run_engine(struct replay *replay)
+{
+    struct alert alerts[STEP_ALERTS_MAX];
+    struct outbox outbox = {.alerts = alerts, .capacity = STEP_ALERTS_MAX};
+    struct engine_input input = {.type = INPUT_DIRECTORY, .u.directory = replay->directory};
+    engine_step(replay->engine, &input, &outbox);
+    input = (struct engine_input){.type = INPUT_FENCES, .u.fences = replay->fences};
+    engine_step(replay->engine, &input, &outbox);
+    struct buffer line;
+    buffer_init(&line, 1u << 20);
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; i < replay->row_count && status == STATUS_OK; i++) {
+        const struct row *row = &replay->rows[i];
+        struct origin origin = {.kind = ORIGIN_CARD, .no = row->event.card_no, .seq = i + 1};
+        input = (struct engine_input){
+            .type = INPUT_EVENT,
+            .now_ms = row->arrival_ms,
+            .u.event = {.origin = &origin, .event = &row->event},
+        };
+        engine_step(replay->engine, &input, &outbox);
+        status = print_alerts(replay, &outbox, &line);
+    }
+    buffer_release(&line);
+    if (status == STATUS_OK && fflush(stdout) != 0) {
+        status = status_detail_set(&replay->detail, STATUS_IO, "standard output takes no more");
+    }
+    return status;
+}
+
+static enum status make_engine(struct replay *replay)
+{
+    uint64_t presences = (uint64_t)replay->directory->card_end * 64;
+    if (presences < 65536) {
+        presences = 65536;
+    }
+    struct engine_limits limits = {.cards_max = replay->directory->card_end,
+                                   .presences_max = presences < REGISTRY_NUMBER_MAX
+                                                        ? (uint32_t)presences
+                                                        : REGISTRY_NUMBER_MAX};
+    enum status status = engine_new(&limits, &replay->engine);
+    return status == STATUS_OK
+               ? status
+               : status_detail_set(&replay->detail, status, "%s: the engine for %u cards: %s",
+                                   replay->fixes_path, limits.cards_max - 1, status_words(status));
+}
+
+static void print_summary(const struct replay *replay)
+{
+    struct engine_stats stats;
+    engine_stats(replay->engine, &stats);
+    (void)fprintf(stderr,
+                  "cards=%u fences=%u fixes=%" PRIu64 " refused=%u no_position=%" PRIu64
+                  " too_vague=%" PRIu64 " out_of_order=%" PRIu64 " repeats=%" PRIu64
+                  " presences_evicted=%" PRIu64 " presences_refused=%" PRIu64 " alerts=%" PRIu64,
+                  replay->directory->card_end - 1, replay->fences->count, stats.fixes,
+                  replay->refused, stats.no_position, stats.too_vague, stats.out_of_order,
+                  stats.repeats, stats.presences_evicted, stats.presences_refused, replay->alerts);
+    for (int type = ALERT_ENTERED; type <= ALERT_DANGER; type++) {
+        (void)fprintf(stderr, " %s=%" PRIu64, alert_word((enum alert_type)type),
+                      stats.alerts[type]);
+    }
+    (void)fputc('\n', stderr);
+}
+
+static int run(struct replay *replay)
+{
+    enum status status = read_fences(replay);
+    if (status == STATUS_OK) {
+        status = read_fixes(replay);
+    }
+    if (status == STATUS_OK) {
+        status = make_directory(replay);
+    }
+    if (status == STATUS_OK) {
+        status = make_engine(replay);
+    }
+    if (status == STATUS_OK) {
+        status = run_engine(replay);
+    }
+    if (status != STATUS_OK) {
+        return cli_fail("%s", replay->detail.text);
+    }
+    if (replay->summary) {
+        print_summary(replay);
+    }
+    return CLI_OK;
+}
+
+int cmd_replay(int argc, char **argv)
+{
+    struct replay replay = {0};
+    bool help = false;
+    const struct cli_option options[] = {{"--fences", &replay.fences_path, NULL},
+                                         {"--fixes", &replay.fixes_path, NULL},
+                                         {"--datum", &replay.datum_name, NULL},
+                                         {"--summary", NULL, &replay.summary},
+                                         {"--help", NULL, &help},
+                                         {0}};
+    int words = 0;
+    if (cli_options(argc, argv, options, usage, &words) != CLI_OK) {
+        return CLI_USAGE;
+    }
+    if (help) {
+        (void)printf("usage: %s\n", usage);
+        return CLI_OK;
+    }
+    if (words > 1 || replay.fences_path == NULL || replay.fixes_path == NULL ||
+        replay.datum_name == NULL) {
+        return cli_usage(usage, "replay needs --fences, --fixes and --datum");
+    }
+    if (geo_datum_parse(text_of(replay.datum_name), &replay.datum) != STATUS_OK) {
+        return cli_usage(usage, "no datum %s: wgs84, gcj02 or bd09", replay.datum_name);
+    }
+    if (strcmp(replay.fences_path, "-") == 0 && strcmp(replay.fixes_path, "-") == 0) {
+        return cli_usage(usage, "only one of --fences and --fixes can be standard input");
+    }
+    arena_init_growing(&replay.arena, 1u << 20, SIZE_MAX / 2);
+    int result = run(&replay);
+    engine_free(replay.engine);
+    fence_set_free(replay.fences);
+    directory_free(replay.directory);
+    arena_release(&replay.arena);
+    return result;
+}
