@@ -19,6 +19,9 @@ static const char usage[] =
     "  --datum  of the fixes, and of fences that name none\n"
     "  prints one JSON object a line for each alert, in the order raised; - reads standard input";
 
+#define TIME_MS_LAST 253402300799999 /* the end of 9999 */
+enum { REFUSED_TOLD_MAX = 20 };
+
 enum column { CARD, TIME, LAT, LON, ACCURACY, ARRIVAL, SOURCE, COLUMN_COUNT };
 static const char *const column_names[COLUMN_COUNT + 1] = {"card",       "time",    "lat",    "lon",
                                                            "accuracy_m", "arrival", "source", NULL};
@@ -133,10 +136,6 @@ static enum status read_time(struct replay *replay, uint32_t line, enum column c
     if (clock_parse(field.at, field.length, ret_ms) != STATUS_OK) {
         return bad_field(replay, line, column, field, "no time: Unix seconds or RFC 3339");
     }
-    if (*ret_ms < TIME_MS_MIN || *ret_ms >= 253402300800000) {
-        return bad_field(replay, line, column, field,
-                         "before 2000 or after 9999: times are Unix seconds, not milliseconds");
-    }
     return STATUS_OK;
 }
 
@@ -192,32 +191,44 @@ static enum status read_source(struct replay *replay, uint32_t line, struct text
 {
     static const char *const words[] = {
         [FIX_UNKNOWN] = "unknown", [FIX_GNSS] = "gnss", [FIX_WIFI] = "wifi", [FIX_CELL] = "cell"};
-    for (uint8_t kind = FIX_UNKNOWN; kind <= FIX_CELL; kind++) {
+    for (int kind = FIX_UNKNOWN; kind <= FIX_CELL; kind++) {
         if (text_is(field, words[kind]) || (kind == FIX_UNKNOWN && field.length == 0)) {
-            event->kind = kind;
+            event->kind = (uint8_t)kind;
             return STATUS_OK;
         }
     }
     return bad_field(replay, line, SOURCE, field, "no source: gnss, wifi, cell, or empty");
 }
 
-/* As live: a clock a little ahead is believed, more is clamped, over a day is refused. */
-static enum status check_clock(struct replay *replay, struct row *row, bool *ret_take)
+/* Live refuses such a fix and goes on with the next: so does the replay, and says so. */
+static bool refuse(struct replay *replay, const struct row *row, const char *why)
 {
+    if (replay->refused++ < REFUSED_TOLD_MAX) {
+        (void)fprintf(stderr,
+                      "campusctl: %s: line %u: column time: %s: the fix is refused, as live\n",
+                      replay->fixes_path, row->line, why);
+    }
+    return false;
+}
+
+/* As live: a clock a little ahead is believed, more is clamped, over a day is refused. */
+static bool has_usable_time(struct replay *replay, struct row *row)
+{
+    if (row->event.time_ms < TIME_MS_MIN) {
+        return refuse(replay, row, "before 2000");
+    }
+    if (row->arrival_ms < TIME_MS_MIN || row->event.time_ms > TIME_MS_LAST) {
+        return refuse(replay, row, "after 9999, or its arrival before 2000 (times are in seconds)");
+    }
     int64_t ahead_ms = row->event.time_ms - row->arrival_ms;
-    *ret_take = ahead_ms <= TIME_AHEAD_MS_MAX;
-    if (!*ret_take) {
-        replay->refused++;
-        (void)fprintf(
-            stderr,
-            "campusctl: %s: line %u: column time: over a day after its arrival: the fix is "
-            "refused, as live\n",
-            replay->fixes_path, row->line);
-    } else if (ahead_ms > TIME_AHEAD_MS_TRUSTED) {
+    if (ahead_ms > TIME_AHEAD_MS_MAX) {
+        return refuse(replay, row, "over a day after its arrival");
+    }
+    if (ahead_ms > TIME_AHEAD_MS_TRUSTED) {
         row->event.flags |= EVENT_CLOCK_AHEAD;
         row->event.time_ms = row->arrival_ms;
     }
-    return STATUS_OK;
+    return true;
 }
 
 static enum status read_row(struct replay *replay, const struct csv_row *csv_row, const int *places)
@@ -248,11 +259,9 @@ static enum status read_row(struct replay *replay, const struct csv_row *csv_row
     if (status == STATUS_OK) {
         status = read_source(replay, row->line, field_of(csv_row, places, SOURCE), &row->event);
     }
-    bool take = false;
-    if (status == STATUS_OK) {
-        status = check_clock(replay, row, &take);
+    if (status == STATUS_OK && has_usable_time(replay, row)) {
+        replay->row_count++;
     }
-    replay->row_count += take ? 1 : 0;
     return status;
 }
 
@@ -306,6 +315,10 @@ static enum status read_fixes(struct replay *replay)
         if (status != STATUS_OK) {
             return status;
         }
+    }
+    if (replay->refused > REFUSED_TOLD_MAX) {
+        (void)fprintf(stderr, "campusctl: %s: %u fixes are refused for their times in all\n",
+                      replay->fixes_path, replay->refused);
     }
     return status == STATUS_END ? STATUS_OK
                                 : status_detail_wrap(detail, status, "%s", replay->fixes_path);

@@ -1,7 +1,5 @@
 #include "core/alert.h"
 
-#include <string.h>
-
 #include "base/assert.h"
 
 static const char *const words[ALERT_TYPE_COUNT] = {
@@ -18,9 +16,10 @@ const char *alert_word(enum alert_type type)
 
 static char *put_text(char *at, const char *text)
 {
-    size_t length = strlen(text);
-    memcpy(at, text, length);
-    return at + length;
+    while (*text != '\0') {
+        *at++ = *text++;
+    }
+    return at;
 }
 
 static char *put_number(char *at, const char *before, uint64_t number)

@@ -207,6 +207,7 @@ static void take_fences(struct engine *engine, const struct fence_set *fences)
 void engine_step(struct engine *engine, const struct engine_input *input, struct outbox *outbox)
 {
     MAGIC_CHECK(engine, ENGINE_MAGIC);
+    ASSERT(input->type >= INPUT_EVENT && input->type <= INPUT_FENCES);
     ASSERT(outbox->capacity - outbox->count >= STEP_ALERTS_MAX);
     switch (input->type) {
     case INPUT_EVENT:
@@ -219,7 +220,6 @@ void engine_step(struct engine *engine, const struct engine_input *input, struct
         take_fences(engine, input->u.fences);
         return;
     }
-    ASSERT(!"an input of no type");
 }
 
 void engine_stats(const struct engine *engine, struct engine_stats *ret)

@@ -75,7 +75,7 @@ int32_t evidence_weight(int64_t dt_ms)
 int32_t evidence_fade(int32_t sum_mn, int64_t dt_ms)
 {
     ASSERT(dt_ms >= 0);
-    const int64_t gap_max_ms = 20 * 60000, minute_percent_ms = 100 * 60000;
+    const int64_t gap_max_ms = 1200000, minute_percent_ms = 6000000; /* 20 and 100 minutes */
     int64_t gap_ms = dt_ms < gap_max_ms ? dt_ms : gap_max_ms;
     return (int32_t)(sum_mn - sum_mn * gap_ms / minute_percent_ms);
 }

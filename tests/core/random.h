@@ -27,7 +27,7 @@ static inline uint64_t random_next(uint64_t *state)
 
 static inline uint32_t random_below(uint64_t *state, uint32_t end)
 {
-    return (uint32_t)(random_next(state) % end);
+    return end > 0 ? (uint32_t)(random_next(state) % end) : 0;
 }
 
 #endif
