@@ -24,9 +24,13 @@ struct topic {
 /* Filters that together cover every topic that topic_parse takes; NULL-terminated. */
 extern const char *const topic_filters[];
 
-/* Texts point into `name`. STATUS_INVALID: none of the contract. */
+/* Ids are as text_is_id takes them; user and device of OwnTracks are at most TOPIC_PHONE_NAME_MAX
+ * bytes of anything but control characters, '+' and '#'. Texts point into `name`. STATUS_INVALID:
+ * none of the contract. */
+#define TOPIC_PHONE_NAME_MAX 100
 enum status topic_parse(struct text name, struct topic *ret) MUST_CHECK;
 
+/* Ids of at most TEXT_ID_MAX bytes always fit. */
 #define TOPIC_BYTES_MAX 256
 void topic_card_down(char ret[TOPIC_BYTES_MAX], const char *school, const char *card);
 void topic_gate_down(char ret[TOPIC_BYTES_MAX], const char *school, const char *gate);

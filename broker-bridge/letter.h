@@ -1,0 +1,36 @@
+/*
+ * letter.h - what is refused in one message, collected into one dead letter.
+ * Know: the words are plain ASCII whatever the message held, and say how many there are beyond what
+ * fits. Memory: the caller's. Threads: one at a time.
+ */
+#ifndef BROKER_BRIDGE_LETTER_H
+#define BROKER_BRIDGE_LETTER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/status.h"
+#include "base/text.h"
+#include "core/refusal.h"
+
+#define LETTER_BYTES_MAX 512u
+#define LETTER_WHERE_MAX 96u
+
+struct letter {
+    enum refusal reason; /* the first; REFUSAL_NONE: nothing is refused */
+    uint32_t counts[REFUSAL_COUNT];
+    uint32_t untold;
+    char where[LETTER_WHERE_MAX]; /* put before each line: which report */
+    char text[LETTER_BYTES_MAX];
+    size_t length;
+};
+
+void letter_clear(struct letter *letter);
+/* Where the following notes stand: "report 3 (card c7): ", or "". */
+void letter_where(struct letter *letter, const char *fmt, ...) PRINTF(2, 3);
+/* Counts a refusal and tells it. */
+void letter_note(struct letter *letter, enum refusal reason, const char *fmt, ...) PRINTF(3, 4);
+/* All of it; "and 12 more" where not everything fits. Lives in the letter. */
+struct text letter_text(struct letter *letter);
+
+#endif
