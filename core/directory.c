@@ -226,7 +226,8 @@ static enum status check_references(const struct directory *directory, struct st
         if (card->id == NULL) {
             continue;
         }
-        if (!exists(directory, SCHOOLS, card->school_no)) {
+        if ((card->pupil_no != 0 || card->school_no != 0) &&
+            !exists(directory, SCHOOLS, card->school_no)) {
             return dangling(detail, "card", card->id, "school", card->school_no);
         }
         if (card->pupil_no != 0 && !exists(directory, PUPILS, card->pupil_no)) {
