@@ -13,7 +13,8 @@
 
 static const char usage[] =
     "campusctl replay --fences F.geojson --fixes F.csv --datum wgs84|gcj02|bd09 [--summary]\n"
-    "  F.csv: rows in the order of arrival, with a header line naming the columns\n"
+    "  F.csv: rows in the order of arrival (sorted by the column arrival where there is one), with a\n"
+    "  header line naming the columns\n"
     "    card, time, lat, lon, accuracy_m   and, where known, arrival, source (gnss, wifi, cell)\n"
     "  times are Unix seconds or RFC 3339; an empty accuracy_m is unknown, an empty arrival is time\n"
     "  --datum  of the fixes, and of fences that name none\n"
@@ -35,7 +36,7 @@ struct row {
 
 struct replay {
     const char *fences_path, *fixes_path, *datum_name;
-    bool summary;
+    bool summary, has_arrivals;
     enum geo_datum datum;
     struct arena arena;
     struct text text; /* of the fixes */
@@ -309,6 +310,7 @@ static enum status read_fixes(struct replay *replay)
                 replay->fixes_path, column_names[column]);
         }
     }
+    replay->has_arrivals = places[ARRIVAL] >= 0;
     struct csv_row csv_row;
     while ((status = csv_next(&csv, &csv_row, detail)) == STATUS_OK) {
         status = read_row(replay, &csv_row, places);
@@ -322,6 +324,33 @@ static enum status read_fixes(struct replay *replay)
     }
     return status == STATUS_END ? STATUS_OK
                                 : status_detail_wrap(detail, status, "%s", replay->fixes_path);
+}
+
+static int compare_arrivals(const void *a, const void *b)
+{
+    const struct row *x = a, *y = b;
+    if (x->arrival_ms != y->arrival_ms) {
+        return x->arrival_ms < y->arrival_ms ? -1 : 1;
+    }
+    return x->line < y->line ? -1 : x->line > y->line;
+}
+
+/* Rows with arrival times are taken in their order, whatever order they stand in. */
+static void order_by_arrival(struct replay *replay)
+{
+    if (!replay->has_arrivals) {
+        return;
+    }
+    for (uint32_t i = 1; i < replay->row_count; i++) {
+        if (replay->rows[i].arrival_ms < replay->rows[i - 1].arrival_ms) {
+            (void)fprintf(stderr,
+                          "campusctl: %s: line %u: arrived before the line above it: the rows are "
+                          "sorted by arrival\n",
+                          replay->fixes_path, replay->rows[i].line);
+            qsort(replay->rows, replay->row_count, sizeof *replay->rows, compare_arrivals);
+            return;
+        }
+    }
 }
 
 static int compare_cards(const void *a, const void *b)
@@ -484,6 +513,7 @@ static int run(struct replay *replay)
         status = read_fixes(replay);
     }
     if (status == STATUS_OK) {
+        order_by_arrival(replay);
         status = make_directory(replay);
     }
     if (status == STATUS_OK) {
