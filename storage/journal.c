@@ -433,10 +433,9 @@ uint32_t journal_trim(struct journal *journal, uint64_t pos)
     if (journal->trimming || journal->closing) {
         return 0;
     }
-    uint64_t below = pos < journal->durable ? pos : journal->durable;
     uint32_t count = 0;
     while (count < TRIM_MAX && count + 1 < journal->bases.count &&
-           journal->bases.items[count + 1] <= below) {
+           journal->bases.items[count + 1] <= pos) {
         trim->bases[count] = journal->bases.items[count];
         count++;
     }

@@ -178,6 +178,19 @@ static void a_hole_in_the_last_group_is_a_power_cut_and_is_cut_there(void **stat
     sample_release(&sample);
 }
 
+/* What a payload smuggles in, or an old block that a disk brings back. */
+static void a_good_record_copied_to_another_place_is_none_there(void **state)
+{
+    (void)state;
+    static struct fixture fixture;
+    struct sample sample;
+    sample_make(&sample, &fixture, 2, 1);
+    memcpy(sample.bytes + sample.used, sample.bytes + JOURNAL_HEAD_BYTES, (size_t)sample.ends[0]);
+    file_write(sample.path, sample.bytes, sample.size);
+    expect_cut_and_goes_on(&sample, 2);
+    sample_release(&sample);
+}
+
 static void any_damage_to_a_head_is_refused(void **state)
 {
     (void)state;
@@ -292,6 +305,7 @@ int main(void)
         cmocka_unit_test(a_flipped_bit_is_cut_in_the_last_group_and_refused_before_it),
         cmocka_unit_test(a_hole_of_zeros_before_a_later_group_is_refused),
         cmocka_unit_test(a_hole_in_the_last_group_is_a_power_cut_and_is_cut_there),
+        cmocka_unit_test(a_good_record_copied_to_another_place_is_none_there),
         cmocka_unit_test(any_damage_to_a_head_is_refused),
         cmocka_unit_test(a_missing_segment_in_the_middle_is_refused_and_named),
         cmocka_unit_test(a_middle_segment_that_was_cut_or_damaged_is_refused),
