@@ -118,6 +118,14 @@ static struct sequence *window_of(const struct ingest *ingest, uint8_t kind, uin
                                                                            : NULL;
 }
 
+/* Of a number that was found within the maxima. */
+static struct sequence *known_window(const struct ingest *ingest, const struct origin *origin)
+{
+    struct sequence *window = window_of(ingest, origin->kind, origin->no);
+    ASSERT(window != NULL);
+    return window;
+}
+
 static bool is_phone(const struct origin *origin)
 {
     return origin->kind == ORIGIN_CARD && seq_is_owntracks(origin->epoch, origin->seq);
@@ -128,7 +136,7 @@ static enum verdict judge(const struct ingest *ingest, const struct origin *orig
     if (is_phone(origin)) {
         return recent_has(&ingest->phones, origin->no, origin->seq) ? REPEAT : TAKE;
     }
-    const struct sequence *window = window_of(ingest, origin->kind, origin->no);
+    const struct sequence *window = known_window(ingest, origin);
     if (origin->epoch < window->epoch) {
         return STALE;
     }
@@ -143,7 +151,7 @@ static void advance(struct ingest *ingest, const struct origin *origin, uint64_t
         }
         return;
     }
-    struct sequence *window = window_of(ingest, origin->kind, origin->no);
+    struct sequence *window = known_window(ingest, origin);
     uint32_t gaps = window->gaps;
     sequence_take(window, origin->epoch, origin->seq, keep_from);
     ingest->stats.gaps += window->gaps - gaps;
@@ -243,7 +251,7 @@ static void consider(const struct ingest *ingest, struct message *message, uint8
         letter_note(letter, REFUSAL_SEQUENCE,
                     "epoch %u seq %llu: this sender was at epoch %u already: raise it above",
                     report->epoch, (unsigned long long)report->seq,
-                    window_of(ingest, kind, no)->epoch);
+                    known_window(ingest, &item->origin)->epoch);
     } else if (item->verdict == TAKE && report->refusal != REFUSAL_NONE) {
         letter_note(letter, report->refusal, "%s", words);
     } else if (item->verdict == TAKE) {
