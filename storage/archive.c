@@ -59,36 +59,35 @@ struct archive {
     uint32_t batch_rows_max, batch_wait_ms;
 
     struct pg_uv *pg;
-    bool told_up, told_once, connected_before;
     struct buffer sql;
     struct text copy;
     int32_t known_days[KNOWN_DAYS]; /* whose partitions are there: made in a transaction that
                                        committed */
     uint32_t known_day_count;
+    uint32_t rest_ms;
 
     struct batch batches[2];
     struct batch *filling, *ready, *sending; /* a batch in use stands in exactly one of them */
     struct journal_reader *reader;           /* NULL: none, or lent */
     uint64_t reader_pos, next_pos;           /* next_pos: where the next batch begins */
     uint64_t empty_limit;                    /* nothing to read up to here */
-    bool position_known, due, warned_ahead;
-    bool trouble;     /* told down though connected, until something works again */
-    bool fill_paused; /* the journal could not be read: until the rest is over */
 
-    uint32_t records_max; /* lowered to find the record that PostgreSQL refuses */
     uint64_t retried_pos; /* a batch from here was refused once */
-    bool dead_known;
-    uint64_t dead_pos; /* that record */
+    uint64_t dead_pos;    /* with dead_known: the record that PostgreSQL refuses */
     struct status_detail dead_words;
-    uint32_t rest_ms;
+    uint32_t records_max; /* lowered to find that record */
+    uint32_t handles;
 
     uv_timer_t wait_timer, rest_timer, close_timer;
-    uint32_t handles;
-    bool closing, too_late, pg_closing, pg_closed, timers_closing;
     void (*on_closed)(void *context);
     void *closed_context;
-
     int64_t send_started_us;
+
+    bool told_up, told_once, connected_before;
+    bool position_known, due, warned_ahead, dead_known;
+    bool trouble;     /* told down though connected, until something works again */
+    bool fill_paused; /* the journal could not be read: until the rest is over */
+    bool closing, too_late, pg_closing, pg_closed, timers_closing;
     struct archive_stats stats;
 };
 

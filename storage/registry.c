@@ -195,7 +195,7 @@ enum status registry_end(PGconn *conn, enum status status, bool changed,
 
 enum status registry_revision(PGconn *conn, uint64_t *ret, struct status_detail *detail)
 {
-    PGresult *result;
+    PGresult *result = NULL;
     enum status status =
         registry_ask_binary(conn, "SELECT revision FROM campus.registry_state", &result, detail);
     if (status != STATUS_OK) {

@@ -58,10 +58,10 @@ struct registry_row {
     uint32_t line;         /* for errors */
 };
 struct registry_import {
-    enum registry_table table;
     const char *source; /* file name, for errors */
     const struct registry_row *rows;
     uint32_t row_count;
+    enum registry_table table;
 };
 struct registry_result {
     uint32_t added, changed, unchanged;

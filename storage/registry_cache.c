@@ -481,6 +481,7 @@ close:
 static const char *head_fault(const char *bytes, size_t size)
 {
     struct cache_head head;
+    ASSERT(bytes != NULL && size >= sizeof head);
     memcpy(&head, bytes, sizeof head);
     if (memcmp(head.magic, CACHE_MAGIC, sizeof head.magic) != 0) {
         return "not a registry cache";

@@ -90,7 +90,7 @@ static enum status fill_fences(struct fence_set *set, const PGresult *result,
 enum status registry_load_fences(PGconn *conn, uint64_t revision, struct fence_set **ret,
                                  struct status_detail *detail)
 {
-    PGresult *result;
+    PGresult *result = NULL;
     enum status status = registry_ask_binary(
         conn,
         "SELECT f.no, f.version, coalesce(f.school_no, 0), f.id, f.kind, f.severity, " FEATURE
@@ -232,7 +232,7 @@ static enum status find_schools(PGconn *conn, struct registry_errors *errors,
     if (status != STATUS_OK) {
         return status;
     }
-    PGresult *result;
+    PGresult *result = NULL;
     status = registry_ask(
         conn,
         "SELECT place, id, school FROM in_fence WHERE school <> '' AND school_no IS NULL"
@@ -300,7 +300,7 @@ static enum status retire_others(PGconn *conn, const char *school,
                                  struct status_detail *detail)
 {
     const char *params[] = {school, NULL};
-    PGresult *result;
+    PGresult *result = NULL;
     enum status status =
         registry_ask(conn, "SELECT 1 FROM campus.school WHERE id = $1", params, &result, detail);
     if (status != STATUS_OK) {
@@ -340,7 +340,7 @@ static enum status retire_others(PGconn *conn, const char *school,
 
 static enum status check_bounds(PGconn *conn, struct status_detail *detail)
 {
-    PGresult *result;
+    PGresult *result = NULL;
     enum status status =
         registry_ask_binary(conn,
                             "SELECT (SELECT coalesce(max(no), 0) FROM campus.fence),"
@@ -421,7 +421,7 @@ static enum status ask_live(PGconn *conn, const char *sql, const char *school, P
 enum status registry_export_fences(PGconn *conn, const char *school, struct buffer *out,
                                    struct status_detail *detail)
 {
-    PGresult *result;
+    PGresult *result = NULL;
     enum status status = ask_live(
         conn,
         "SELECT json_build_object('type', 'Feature', 'properties', json_strip_nulls(json_build_object("
@@ -448,7 +448,7 @@ enum status registry_export_fences(PGconn *conn, const char *school, struct buff
 enum status registry_list_fences(PGconn *conn, const char *school, struct buffer *out,
                                  struct status_detail *detail)
 {
-    PGresult *result;
+    PGresult *result = NULL;
     enum status status = ask_live(
         conn, "SELECT f.id, f.version, coalesce(s.id, '-'), f.kind, f.vertices, f.name" LIVE,
         school, &result, detail);

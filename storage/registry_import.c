@@ -151,12 +151,12 @@ static const struct plan plans[REGISTRY_TABLES] = {
              "DELETE FROM campus.guardian_pupil l USING campus.guardian g WHERE g.no = l.guardian_no"
              " AND g.id IN (SELECT id FROM in_rows) AND NOT EXISTS (SELECT 1 FROM in_rows i"
              " JOIN campus.pupil p ON p.id = i.pupil WHERE i.id = g.id AND p.no = l.pupil_no)",
-         .after = {"pupil",
-                   "SELECT max(i.line), format('pupil \"%s\" has %s guardians, the most is 8',"
-                   " p.id, (SELECT count(*) FROM campus.guardian_pupil l WHERE l.pupil_no = p.no))"
-                   " FROM in_rows i JOIN campus.pupil p ON p.id = i.pupil WHERE (SELECT count(*)"
-                   " FROM campus.guardian_pupil l WHERE l.pupil_no = p.no) > 8"
-                   " GROUP BY p.no, p.id ORDER BY 1"},
+         .after =
+             {"pupil",
+              "SELECT max(i.line), format('pupil \"%s\" has %s guardians, the most is 8', p.id, l.n)"
+              " FROM (SELECT pupil_no, count(*) AS n FROM campus.guardian_pupil GROUP BY 1"
+              " HAVING count(*) > 8) l JOIN campus.pupil p ON p.no = l.pupil_no"
+              " JOIN in_rows i ON i.pupil = p.id GROUP BY p.id, l.n ORDER BY 1"},
          .highest = "SELECT coalesce(max(no), 0) FROM campus.guardian"},
     [REGISTRY_GATES] = {.word = "gates",
                         .columns = {"id", "name", "school", NULL},
@@ -333,7 +333,7 @@ static enum status run_check(PGconn *conn, const struct registry_import *import,
     if (check->sql == NULL) {
         return STATUS_OK;
     }
-    PGresult *result;
+    PGresult *result = NULL;
     enum status status = registry_ask(conn, check->sql, NULL, &result, detail);
     if (status != STATUS_OK) {
         return status;
@@ -349,7 +349,7 @@ static enum status run_check(PGconn *conn, const struct registry_import *import,
 static enum status check_highest(PGconn *conn, const struct plan *plan,
                                  struct status_detail *detail)
 {
-    PGresult *result;
+    PGresult *result = NULL;
     enum status status = registry_ask_binary(conn, plan->highest, &result, detail);
     if (status != STATUS_OK) {
         return status;
@@ -365,7 +365,7 @@ static enum status check_highest(PGconn *conn, const struct plan *plan,
 static enum status count_rows(PGconn *conn, const struct registry_import *import,
                               struct registry_result *ret, struct status_detail *detail)
 {
-    PGresult *result;
+    PGresult *result = NULL;
     enum status status = registry_ask_binary(conn, plans[import->table].count, &result, detail);
     if (status != STATUS_OK) {
         return status;

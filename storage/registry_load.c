@@ -15,7 +15,7 @@
 
 static enum status read_ends(PGconn *conn, struct directory_ends *ret, struct status_detail *detail)
 {
-    PGresult *result;
+    PGresult *result = NULL;
     enum status status =
         registry_ask_binary(conn,
                             "SELECT (SELECT coalesce(max(no), 0) + 1 FROM campus.school),"
@@ -132,7 +132,7 @@ static const struct filler fillers[] = {
 static enum status fill(PGconn *conn, struct directory *directory, struct status_detail *detail)
 {
     for (size_t i = 0; i < sizeof fillers / sizeof fillers[0]; i++) {
-        PGresult *result;
+        PGresult *result = NULL;
         enum status status = registry_ask_binary(conn, fillers[i].sql, &result, detail);
         if (status != STATUS_OK) {
             return status;

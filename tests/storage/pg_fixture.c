@@ -7,7 +7,6 @@
 #include <poll.h>
 #include <pwd.h>
 #include <signal.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +17,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define BIN "/usr/lib/postgresql/15/bin/"
+#define INITDB   "/usr/lib/postgresql/15/bin/initdb"
+#define POSTGRES "/usr/lib/postgresql/15/bin/postgres"
 
 _Noreturn static void die(const char *what)
 {
@@ -56,12 +56,12 @@ static void become_server(const struct pg_fixture *fixture)
     }
 }
 
-static void run_and_wait(const struct pg_fixture *fixture, const char *const *words)
+static void run_and_wait(const struct pg_fixture *fixture, char *const *words)
 {
     pid_t pid = fork();
     if (pid == 0) {
         become_server(fixture);
-        (void)execv(words[0], (char *const *)(uintptr_t)words);
+        (void)execv(words[0], words);
         _exit(127);
     }
     int status = 0;
@@ -128,9 +128,9 @@ void pg_fixture_up(struct pg_fixture *fixture)
             setenv("NOTIFY_SOCKET", ready, 1) != 0) {
             _exit(126);
         }
-        (void)execl(BIN "postgres", "postgres", "-D", "data", "-k", fixture->folder, "-p", port,
-                    "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off", "-c",
-                    "max_connections=40", "-c", "shared_buffers=32MB", (char *)NULL);
+        (void)execl(POSTGRES, "postgres", "-D", "data", "-k", fixture->folder, "-p", port, "-c",
+                    "listen_addresses=127.0.0.1", "-c", "fsync=off", "-c", "max_connections=40",
+                    "-c", "shared_buffers=32MB", (char *)NULL);
         _exit(127);
     }
     if (pid < 0) {
@@ -179,9 +179,8 @@ void pg_fixture_start(struct pg_fixture *fixture)
         chmod(fixture->folder, 0755) != 0) {
         die("chown");
     }
-    run_and_wait(fixture,
-                 (const char *const[]){BIN "initdb", "-D", "data", "-U", "campus", "-A", "trust",
-                                       "-E", "UTF8", "--locale=C.UTF-8", "--no-sync", NULL});
+    run_and_wait(fixture, (char *const[]){INITDB, "-D", "data", "-U", "campus", "-A", "trust", "-E",
+                                          "UTF8", "--locale=C.UTF-8", "--no-sync", NULL});
     fixture->port = free_port();
     pg_fixture_up(fixture);
     pg_fixture_database(fixture, "campus", fixture->conninfo);
