@@ -63,6 +63,7 @@ struct pg_uv {
     struct pg_uv_query query;
     size_t copy_at;
     PGresult *result;
+    struct status_detail last_words; /* of the server, before it ended the connection */
 
     void (*on_closed)(void *context);
     void *closed_context;
@@ -173,6 +174,9 @@ static void lost_conn(struct pg_uv *pg)
 {
     struct status_detail detail;
     take_words(PQerrorMessage(pg->conn), &detail);
+    if (pg->last_words.text[0] != '\0') {
+        detail = pg->last_words;
+    }
     if (detail.text[0] == '\0') {
         (void)status_detail_set(&detail, STATUS_UNAVAILABLE, "connection lost");
     }
@@ -435,10 +439,15 @@ static void on_poll(uv_poll_t *handle, int status, int events)
     }
 }
 
-static void ignore_notice(void *context, const char *words)
+/* A server that ends an idle connection says why as if it were a notice. */
+static void on_notice(void *context, const PGresult *notice)
 {
-    (void)context;
-    (void)words;
+    struct pg_uv *pg = context;
+    MAGIC_CHECK(pg, PG_MAGIC);
+    const char *severity = PQresultErrorField(notice, PG_DIAG_SEVERITY_NONLOCALIZED);
+    if (severity != NULL && (strcmp(severity, "FATAL") == 0 || strcmp(severity, "PANIC") == 0)) {
+        take_words(PQresultErrorMessage(notice), &pg->last_words);
+    }
 }
 
 struct keyword_list {
@@ -495,7 +504,8 @@ static void connect_now(struct pg_uv *pg)
         lost_conn(pg);
         return;
     }
-    (void)PQsetNoticeProcessor(pg->conn, ignore_notice, NULL);
+    (void)PQsetNoticeReceiver(pg->conn, on_notice, pg);
+    pg->last_words.text[0] = '\0';
     ASSERT(uv_timer_start(&pg->timer, on_timer, pg->connect_deadline_ms, 0) == 0);
     if (!poll_start(pg, UV_WRITABLE)) {
         lost_words(pg, "cannot watch the connection: out of memory");
