@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/control_client.h"
 #include "geo/geojson.h"
 #include "storage/registry.h"
 
@@ -65,8 +66,16 @@ static enum status store(const struct fences_job *job, const char *path,
         return status;
     }
     status = registry_import_fences(conn, features, job->replace_school, lines, ret, detail);
+    uint64_t revision = 0;
+    if (status == STATUS_OK) {
+        status = registry_revision(conn, &revision, detail);
+    }
     PQfinish(conn);
-    return status == STATUS_OK ? status : status_detail_wrap(detail, status, "%s", path);
+    if (status != STATUS_OK) {
+        return status_detail_wrap(detail, status, "%s", path);
+    }
+    control_tell_in_force(job->conninfo, revision);
+    return STATUS_OK;
 }
 
 static int run_import(const struct fences_job *job, const char *path)

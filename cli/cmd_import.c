@@ -5,6 +5,7 @@
 
 #include "base/csv.h"
 #include "cli/cli.h"
+#include "cli/control_client.h"
 #include "storage/registry.h"
 
 #define USAGE                                                                                                     \
@@ -259,9 +260,15 @@ static enum status store(struct import_job *job, struct buffer *lines, struct st
     if (status == STATUS_OK) {
         status = registry_import(conn, imports, count, lines, results, detail);
     }
-    PQfinish(conn);
+    uint64_t revision = 0;
     if (status == STATUS_OK) {
         print_results(job, results);
+        (void)fflush(stdout);
+        status = registry_revision(conn, &revision, detail);
+    }
+    PQfinish(conn);
+    if (status == STATUS_OK) {
+        control_tell_in_force(job->conninfo, revision);
     }
     return status;
 }

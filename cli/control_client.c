@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -15,7 +16,8 @@ static enum status dial(const char *path, int *ret, struct status_detail *detail
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     if (strlen(path) >= sizeof address.sun_path) {
-        return status_detail_set(detail, STATUS_INVALID, "%s: longer than a socket's path may be", path);
+        return status_detail_set(detail, STATUS_INVALID, "%s: longer than a socket's path may be",
+                                 path);
     }
     memcpy(address.sun_path, path, strlen(path) + 1);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -76,8 +78,8 @@ static enum status read_answer(int fd, int64_t deadline_us, struct buffer *out,
     }
 }
 
-enum status control_ask(const char *path, const char *request, uint32_t timeout_ms, struct buffer *out,
-                        struct status_detail *detail)
+enum status control_ask(const char *path, const char *request, uint32_t timeout_ms,
+                        struct buffer *out, struct status_detail *detail)
 {
     int fd;
     path = path != NULL ? path : cli_setting("control");
@@ -147,5 +149,19 @@ enum status control_wait_revision(uint64_t revision, uint32_t timeout_ms)
         }
         const struct timespec pause = {.tv_nsec = 20000000};
         (void)nanosleep(&pause, NULL);
+    }
+}
+
+void control_tell_in_force(const char *conninfo, uint64_t revision)
+{
+    const char *ours = cli_setting("pg");
+    if (ours == NULL || strcmp(ours, conninfo) != 0) {
+        return;
+    }
+    enum status status = control_wait_revision(revision, 30000);
+    if (status == STATUS_TIMEOUT) {
+        (void)cli_fail("stored, but campusd has not taken it over yet: see its log");
+    } else if (status == STATUS_OK) {
+        (void)fputs("campusctl: in force\n", stderr);
     }
 }

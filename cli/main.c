@@ -10,6 +10,7 @@ static const struct {
 } commands[] = {
     {"import", cmd_import, "schools, pupils, cards, guardians and gates from CSV files into the registry"},
     {"fences", cmd_fences, "fences from and to GeoJSON, and a list of them"},
+    {"alerts", cmd_alerts, "the alerts as they come, from the broker"},
     {"replay", cmd_replay, "fixes from a file against fences from a file, offline"},
     {"status", cmd_status, "what a running campusd counts"},
 };
