@@ -10,7 +10,7 @@
 
 static void print_words(const char *fmt, va_list args)
 {
-    (void)fputs("campusctl: ", stderr);
+    (void)fprintf(stderr, "%s: ", program_invocation_short_name);
     (void)vfprintf(stderr, fmt, args);
     (void)fputc('\n', stderr);
 }

@@ -113,6 +113,7 @@ static uint32_t clamp_size(double size)
 static void give_sizes(struct sim_city *city, struct sim_random *random)
 {
     uint32_t schools = city->options.schools, sum = 0;
+    ASSERT(schools > 0);
     double mean = (double)city->options.pupils / schools;
     for (uint32_t i = 0; i < schools; i++) {
         double size = mean * exp(0.55 * sim_random_normal(random) - 0.15);

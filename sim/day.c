@@ -255,6 +255,7 @@ static enum status send_report(struct sim_day *day, struct sim_day_item *item,
     }
     item->repeated = false;
     item->type = ITEM_SEND_AGAIN;
+    report->again = true;
     item->at_ms += 1500;
     report->arrival_ms += 1500;
     return push(day, item);
@@ -357,8 +358,9 @@ enum status sim_day_init(struct sim_day *day, const struct sim_day_config *confi
     arena_init_growing(&fresh.arena, 1u << 20, (size_t)4 << 30);
     fresh.pupils = arena_array(&fresh.arena, config->pupil_count, sizeof *fresh.pupils);
     fresh.heap = arena_array(&fresh.arena, fresh.heap_capacity, sizeof *fresh.heap);
-    fresh.gate_seqs = arena_array(&fresh.arena, config->city->options.schools * SIM_GATES_MAX,
-                                  sizeof *fresh.gate_seqs);
+    fresh.gate_seqs =
+        arena_array(&fresh.arena, (size_t)config->city->options.schools * SIM_GATES_MAX,
+                    sizeof *fresh.gate_seqs);
     if (fresh.pupils == NULL || fresh.heap == NULL || fresh.gate_seqs == NULL) {
         arena_release(&fresh.arena);
         return status_detail_set(detail, STATUS_NO_MEMORY, "no memory for %u pupils",

@@ -29,7 +29,8 @@ struct sim_spot sim_land_spot(const struct sim_land *land, struct geo_point poin
 
 struct sim_spot sim_spot_polar(double radius_m, double angle)
 {
-    return (struct sim_spot){radius_m * cos(angle), radius_m * sin(angle)};
+    double east_m = radius_m * cos(angle), north_m = radius_m * sin(angle);
+    return (struct sim_spot){east_m, north_m};
 }
 
 double sim_spot_radius_m(struct sim_spot spot)

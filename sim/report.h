@@ -32,6 +32,7 @@ struct sim_report {
     uint8_t signal;     /* signal: enum sim_signal */
     uint8_t gate;       /* pass: place in the school's gates */
     uint8_t battery_pct;
+    bool again;        /* the network delivers an earlier report once more, under its number */
     bool has_position; /* fix, signal; 0,0 is a position too, as some cards send it */
     struct geo_point point;
     uint32_t accuracy_cm; /* radius of 68 % as the card believes it */

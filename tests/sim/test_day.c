@@ -76,7 +76,8 @@ static void numbers_of_a_sender_ascend_by_one_but_for_repeats(void **state)
         uint32_t school = city.pupils[report.pupil].school;
         uint64_t *last = report.kind == SIM_PASS ? &gates[school * SIM_GATES_MAX + report.gate]
                                                  : &cards[report.pupil];
-        if (report.seq <= *last) {
+        assert_true(report.again == (report.seq <= *last));
+        if (report.again) {
             repeats++;
             assert_true(*last - report.seq < 16);
         } else {
