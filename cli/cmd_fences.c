@@ -67,14 +67,15 @@ static enum status store(const struct fences_job *job, const char *path,
     }
     status = registry_import_fences(conn, features, job->replace_school, lines, ret, detail);
     uint64_t revision = 0;
-    if (status == STATUS_OK) {
-        status = registry_revision(conn, &revision, detail);
-    }
+    struct status_detail ignored; /* the import is done, whatever this says */
+    bool known = status == STATUS_OK && registry_revision(conn, &revision, &ignored) == STATUS_OK;
     PQfinish(conn);
     if (status != STATUS_OK) {
         return status_detail_wrap(detail, status, "%s", path);
     }
-    control_tell_in_force(job->conninfo, revision);
+    if (known) {
+        control_tell_in_force(job->conninfo, revision);
+    }
     return STATUS_OK;
 }
 
@@ -157,8 +158,12 @@ int cmd_fences(int argc, char **argv)
     if (result != CLI_OK) {
         return result;
     }
-    if (job.help || words < 2) {
-        return cli_usage(USAGE, job.help ? "fences in, out and listed" : "import, export or list?");
+    if (job.help) {
+        (void)printf("usage: %s\n", USAGE);
+        return CLI_OK;
+    }
+    if (words < 2) {
+        return cli_usage(USAGE, "import, export or list?");
     }
     if (job.conninfo == NULL) {
         job.conninfo = cli_setting("pg");

@@ -26,6 +26,7 @@ struct import_job {
     const char *conninfo;
     struct source sources[REGISTRY_TABLES];
     struct arena arena;
+    bool help;
     char *made_paths[REGISTRY_TABLES]; /* of DIR */
 };
 
@@ -191,7 +192,6 @@ static int use_directory(struct import_job *job, const char *directory)
 
 static int parse_words(struct import_job *job, int argc, char **argv)
 {
-    bool help = false;
     const struct cli_option options[] = {
         {"--pg", &job->conninfo, NULL},
         {"--schools", &job->sources[REGISTRY_SCHOOLS].path, NULL},
@@ -199,19 +199,23 @@ static int parse_words(struct import_job *job, int argc, char **argv)
         {"--cards", &job->sources[REGISTRY_CARDS].path, NULL},
         {"--guardians", &job->sources[REGISTRY_GUARDIANS].path, NULL},
         {"--gates", &job->sources[REGISTRY_GATES].path, NULL},
-        {"--help", NULL, &help},
+        {"--help", NULL, &job->help},
         {NULL, NULL, NULL}};
     int words = 0;
     int result = cli_options(argc, argv, options, USAGE, &words);
     if (result != CLI_OK) {
         return result;
     }
+    if (job->help) {
+        (void)printf("usage: %s\n", USAGE);
+        return CLI_OK;
+    }
     bool any = false;
     for (int table = 0; table < REGISTRY_TABLES; table++) {
         any = any || job->sources[table].path != NULL;
     }
-    if (help || words > 2 || (words == 2) == any) {
-        return cli_usage(USAGE, help ? "imports the registry" : "name a directory, or files");
+    if (words > 2 || (words == 2) == any) {
+        return cli_usage(USAGE, "name a directory, or files");
     }
     if (job->conninfo == NULL) {
         job->conninfo = cli_setting("pg");
@@ -261,13 +265,14 @@ static enum status store(struct import_job *job, struct buffer *lines, struct st
         status = registry_import(conn, imports, count, lines, results, detail);
     }
     uint64_t revision = 0;
+    struct status_detail ignored; /* the import is done, whatever this says */
+    bool known = status == STATUS_OK && registry_revision(conn, &revision, &ignored) == STATUS_OK;
+    PQfinish(conn);
     if (status == STATUS_OK) {
         print_results(job, results);
         (void)fflush(stdout);
-        status = registry_revision(conn, &revision, detail);
     }
-    PQfinish(conn);
-    if (status == STATUS_OK) {
+    if (known) {
         control_tell_in_force(job->conninfo, revision);
     }
     return status;
@@ -300,7 +305,7 @@ int cmd_import(int argc, char **argv)
     struct import_job job = {.conninfo = NULL};
     arena_init_growing(&job.arena, (size_t)1 << 20, FILE_BYTES_MAX);
     int result = parse_words(&job, argc, argv);
-    if (result == CLI_OK) {
+    if (result == CLI_OK && !job.help) {
         result = run_import(&job);
     }
     for (int table = 0; table < REGISTRY_TABLES; table++) {
