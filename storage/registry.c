@@ -20,7 +20,7 @@ static enum status failed(PGconn *conn, const PGresult *result, struct status_de
              end > detail->text && end[-1] == '\n';) {
             *--end = '\0';
         }
-        for (char *at = detail->text; (at = strchr(at, '\n')) != NULL;) {
+        for (char *at = detail->text; (at = strpbrk(at, "\n\t")) != NULL;) {
             *at = ' ';
         }
     }

@@ -83,7 +83,8 @@ enum status registry_import_fences(PGconn *conn, const struct geo_features *feat
                                    const char *replace_school, struct buffer *error_lines,
                                    struct registry_result *ret,
                                    struct status_detail *detail) MUST_CHECK;
-/* A FeatureCollection of the live fences (school NULL: all). */
+/* A FeatureCollection of the live fences (school NULL: all; "": those that concern everyone).
+ * STATUS_NOT_FOUND: no such school. */
 enum status registry_export_fences(PGconn *conn, const char *school, struct buffer *out,
                                    struct status_detail *detail) MUST_CHECK;
 /* The same as a table for people: id, version, school, kind, vertices, name. */

@@ -294,23 +294,27 @@ static enum status store_versions(PGconn *conn, uint32_t total, struct registry_
     return status;
 }
 
-/* Live fences of the school that the file does not hold go out of force. */
-static enum status retire_others(PGconn *conn, const char *school,
-                                 const struct geo_features *features, uint32_t *ret_retired,
-                                 struct status_detail *detail)
+static enum status find_school(PGconn *conn, const char *school, struct status_detail *detail)
 {
     const char *params[] = {school, NULL};
     PGresult *result = NULL;
     enum status status =
         registry_ask(conn, "SELECT 1 FROM campus.school WHERE id = $1", params, &result, detail);
+    if (status == STATUS_OK && PQntuples(result) == 0) {
+        status = status_detail_set(detail, STATUS_NOT_FOUND, "no school \"%.80s\"", school);
+    }
+    PQclear(result);
+    return status;
+}
+
+/* Live fences of the school that the file does not hold go out of force. */
+static enum status retire_others(PGconn *conn, const char *school,
+                                 const struct geo_features *features, uint32_t *ret_retired,
+                                 struct status_detail *detail)
+{
+    enum status status = school[0] != '\0' ? find_school(conn, school, detail) : STATUS_OK;
     if (status != STATUS_OK) {
         return status;
-    }
-    bool known = school[0] == '\0' || PQntuples(result) > 0;
-    PQclear(result);
-    if (!known) {
-        return status_detail_set(detail, STATUS_INVALID, "no school \"%s\" whose fences to replace",
-                                 school);
     }
     for (uint32_t i = 0; i < features->count; i++) {
         if (strcmp(features->items[i].school, school) != 0) {
@@ -321,6 +325,8 @@ static enum status retire_others(PGconn *conn, const char *school,
                 i + 1, features->items[i].id, features->items[i].school, school);
         }
     }
+    const char *params[] = {school, NULL};
+    PGresult *result = NULL;
     status =
         registry_ask(conn,
                      "WITH gone AS (UPDATE campus.fence f SET retired_at = now()"
@@ -410,12 +416,14 @@ enum status registry_import_fences(PGconn *conn, const struct geo_features *feat
     " FROM campus.fence f LEFT JOIN campus.school s ON s.no = f.school_no WHERE f.retired_at IS NULL" \
     " AND ($1 = '*' OR coalesce(s.id, '') = $1) ORDER BY f.no"
 
-/* '*' is no id, so it can stand for all. */
+/* '*' is no id, so it can stand for all; '' for those that concern everyone. */
 static enum status ask_live(PGconn *conn, const char *sql, const char *school, PGresult **ret,
                             struct status_detail *detail)
 {
+    enum status status =
+        school != NULL && school[0] != '\0' ? find_school(conn, school, detail) : STATUS_OK;
     const char *params[] = {school != NULL ? school : "*", NULL};
-    return registry_ask(conn, sql, params, ret, detail);
+    return status == STATUS_OK ? registry_ask(conn, sql, params, ret, detail) : status;
 }
 
 enum status registry_export_fences(PGconn *conn, const char *school, struct buffer *out,

@@ -559,7 +559,7 @@ static void replacing_a_school_retires_what_the_file_does_not_hold(void **state)
     assert_int_equal(find_fence(base.set, "f1")->version, 2);
     assert_int_equal(import_fences(&base, ALL(SQUARE("f9", "s2", "a", "113.0")), GEO_WGS84, "s1"),
                      STATUS_INVALID);
-    assert_int_equal(import_fences(&base, ALL(""), GEO_WGS84, "s9"), STATUS_INVALID);
+    assert_int_equal(import_fences(&base, ALL(""), GEO_WGS84, "s9"), STATUS_NOT_FOUND);
     tear_down(&base);
 }
 
