@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include <cmocka.h>
 
@@ -695,6 +696,43 @@ static void a_cache_that_is_cut_or_flipped_anywhere_is_refused(void **state)
     tear_down(&base);
 }
 
+/* A checksum says nothing of who made the file: what it holds is checked as well. */
+static void a_cache_with_a_right_checksum_over_wrong_bytes_is_refused_or_sound(void **state)
+{
+    (void)state;
+    struct base base;
+    build(&base);
+    import_well(&base, &city);
+    import_fences_well(&base, ALL(SQUARE("f1", "s1", "yard", "113.0") "," ZONE), NULL);
+    load(&base);
+    char path[64];
+    cache_path(path);
+    assert_int_equal(registry_cache_write(path, base.directory, base.set, &base.detail), STATUS_OK);
+    static unsigned char bytes[16384];
+    int fd = open(path, O_RDONLY);
+    ssize_t size = read(fd, bytes, sizeof bytes);
+    (void)close(fd);
+    assert_true(size > 200 && (size_t)size < sizeof bytes);
+    uint32_t refused = 0;
+    for (ssize_t i = 24; i < size; i++) {
+        for (int flip = 1; flip < 256; flip += 127) {
+            bytes[i] ^= (unsigned char)flip;
+            uint32_t crc = (uint32_t)crc32_z(0, bytes + 24, (size_t)size - 24);
+            memcpy(bytes + 12, &crc, sizeof crc);
+            write_file(path, (const char *)bytes, (size_t)size);
+            drop_loaded(&base);
+            enum status status =
+                registry_cache_read(path, &base.directory, &base.set, &base.detail);
+            assert_true(status == STATUS_OK || (base.directory == NULL && base.set == NULL));
+            refused += status != STATUS_OK;
+            bytes[i] ^= (unsigned char)flip;
+        }
+    }
+    assert_true(refused > 100);
+    (void)unlink(path);
+    tear_down(&base);
+}
+
 static int start_server(void **state)
 {
     (void)state;
@@ -731,6 +769,7 @@ int main(void)
         cmocka_unit_test(a_datum_is_kept_as_declared_while_the_shape_is_wgs84),
         cmocka_unit_test(the_cache_gives_back_what_was_loaded),
         cmocka_unit_test(a_cache_that_is_cut_or_flipped_anywhere_is_refused),
+        cmocka_unit_test(a_cache_with_a_right_checksum_over_wrong_bytes_is_refused_or_sound),
     };
     return cmocka_run_group_tests(tests, start_server, stop_server);
 }
