@@ -53,7 +53,8 @@ static void approach(struct sim_route *route, struct sim_random *random, double 
 /* Along the circle the shorter way; the route stands at `from`. */
 static void around(struct sim_route *route, double circle, double from, double to)
 {
-    double turn = remainder(to - from, 2 * SIM_PI);
+    double turn = to - from;
+    turn -= 2 * SIM_PI * floor(turn / (2 * SIM_PI) + 0.5);
     uint32_t steps = (uint32_t)ceil(fabs(turn) / ARC_STEP);
     for (uint32_t i = 1; i <= steps; i++) {
         add(route, sim_spot_polar(circle, from + turn * i / steps), WALK_MS);
