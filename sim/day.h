@@ -18,10 +18,10 @@
 
 struct sim_day_config {
     const struct sim_city *city; /* outlives the day */
-    uint64_t seed;               /* of the pupils' lives, apart from the city's */
-    uint32_t day;                /* another number, another day of the same lives */
-    int64_t midnight_ms;         /* local midnight, Unix ms */
     const uint32_t *pupils;      /* places in city->pupils; copied */
+    uint64_t seed;               /* of the pupils' lives, apart from the city's */
+    int64_t midnight_ms;         /* local midnight, Unix ms */
+    uint32_t day;                /* another number, another day of the same lives */
     uint32_t pupil_count;
     uint32_t interval_ms;    /* between the fixes of a card, 1000..3600000 */
     uint32_t from_ms, to_ms; /* fixes are taken in here, since midnight, within plan.h's day */

@@ -39,7 +39,8 @@ static void the_outline_is_where_the_ray_says(void **state)
         sim_ring_make(&ring, &random, (struct sim_spot){0, 0}, 150, 0.4, 12);
         assert_int_equal(sim_shape_polygon(&land, rings, 1, &arena, &shape), STATUS_OK);
         double inner_m = sim_ring_inner_m(&ring), outer_m = sim_ring_outer_m(&ring);
-        for (double angle = -7; angle < 7; angle += 0.11) {
+        for (int step = -64; step < 64; step++) {
+            double angle = 0.11 * step;
             double radius_m = sim_ring_radius_m(&ring, angle);
             assert_true(radius_m >= inner_m && radius_m <= outer_m + 1e-9);
             struct geo_point in = sim_land_point(&land, sim_spot_polar(radius_m - 0.1, angle));
