@@ -7,7 +7,8 @@ set -u
 
 check() { # TREE MODULES
     local tree=$1 modules=$2
-    (cd "$tree" && files "$tree" '*.c' '*.h' | xargs -r grep -nE '^[[:space:]]*#[[:space:]]*include[[:space:]]*[<"]' /dev/null) |
+    cd "$tree" || return 1
+    files "$tree" '*.c' '*.h' | xargs -r grep -nE '^[[:space:]]*#[[:space:]]*include[[:space:]]*[<"]' /dev/null |
         sed -E 's/^([^:]+):([0-9]+):[[:space:]]*#[[:space:]]*include[[:space:]]*([<"])([^">]+)[">].*/\1|\2|\3|\4/' |
         awk -F'|' -v modules="$modules" '
         function closure(m, seen,    i, n, parts) {
@@ -17,13 +18,16 @@ check() { # TREE MODULES
             for (i = 1; i <= n; i++) if (parts[i] != "") closure(parts[i], seen)
         }
         # the module that a file belongs to: the one that compiles its .c, else that of the longest common
-        # beginning (archive_internal.h -> archive.c), else the first module of the directory; "" for none
-        function module_of(file,    dir, stem) {
+        # beginning (archive_internal.h -> archive.c), else the first module of the directory; "" for none and for
+        # sources of programs
+        function module_of(file,    dir, stem, junk) {
             dir = file
             if (!sub(/\/[^\/]*$/, "", dir)) return ""
             stem = file
             sub(/\.[ch]$/, "", stem)
             if (file ~ /\.c$/) return stem in owner ? owner[stem] : ""
+            # the header of a source that no module compiles belongs to a program: those may include all
+            if (!(stem in owner) && (getline junk < (stem ".c")) >= 0) { close(stem ".c"); return "" }
             while (stem != dir) {
                 if (stem in owner) return owner[stem]
                 if (!sub(/_[^_\/]*$/, "", stem)) break
