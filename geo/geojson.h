@@ -1,9 +1,9 @@
 /*
  * geojson.h - fences in and out as GeoJSON (RFC 7946).
- * Know: import path only, never on the loop thread's hot path. Strict by default: a feature that is not
- * a valid area is refused with its place. Every feature has a datum, its own property `datum` or the
- * caller's default; with neither it is refused.
- * Memory: everything returned lives in the caller's growing arena. Threads: any, one per call.
+ * Know: import path only, never on the loop thread's hot path. Strict by default: a feature that is
+ * not a valid area is refused with its place. Every feature has a datum, its own property `datum`
+ * or the caller's default; with neither it is refused. Memory: everything returned lives in the
+ * caller's growing arena. Threads: any, one per call.
  */
 #ifndef GEO_GEOJSON_H
 #define GEO_GEOJSON_H
@@ -17,9 +17,9 @@
 
 /* One fence as it travels. Texts are NUL-terminated, "" where absent. */
 struct geo_feature {
-    const char *id;       /* property `id`, else the feature's `id`, else property `@id` */
-    const char *school;   /* whose pupils it concerns; "" = everyone */
-    const char *kind;     /* "school", "danger", "place"; "" = "place" */
+    const char *id;     /* property `id`, else the feature's `id`, else property `@id` */
+    const char *school; /* whose pupils it concerns; "" = everyone */
+    const char *kind;   /* "school", "danger", "place"; "" = "place" */
     const char *name;
     const char *severity; /* "info", "warning", "critical"; "" = by kind */
     const char *schedule;
@@ -42,14 +42,14 @@ struct geo_geojson_options {
 };
 
 /* FeatureCollection, Feature or bare geometry. STATUS_INVALID with the place ("feature 3 (id
- * \"s001\"): ring 1: Self-intersection at 113.1, 36.2"), STATUS_TOO_LARGE, STATUS_NO_MEMORY; nothing
- * is returned then. Duplicate ids are refused. */
+ * \"s001\"): ring 1: Self-intersection at 113.1, 36.2"), STATUS_TOO_LARGE, STATUS_NO_MEMORY;
+ * nothing is returned then. Duplicate ids are refused. */
 enum status geo_geojson_read(struct text json, const struct geo_geojson_options *options,
                              struct arena *arena, struct geo_features *ret,
                              struct status_detail *detail) MUST_CHECK;
 
-/* One Feature object in WGS-84 (`"datum":"wgs84"` among its properties), 7 decimals, rings closed and
- * wound as RFC 7946 asks. */
+/* One Feature object in WGS-84 (`"datum":"wgs84"` among its properties), 7 decimals, rings closed
+ * and wound as RFC 7946 asks. */
 void geo_geojson_write_feature(struct buffer *out, const struct geo_feature *feature);
 /* The geometry object alone. */
 void geo_geojson_write_geometry(struct buffer *out, const struct geo_shape *shape);

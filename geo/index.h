@@ -1,9 +1,8 @@
 /*
  * index.h - which shapes cover this point, and how far is it from those nearby?
- * Know: immutable once built; build aside (a worker) and swap whole. Lookups allocate nothing. How it
- * works is in geo/README.md.
- * Units: lattice points in, metres out. Memory: the index copies what it needs of the shapes.
- * Threads: any number may look up at once.
+ * Know: immutable once built; build aside (a worker) and swap whole. Lookups allocate nothing. How
+ * it works is in geo/README.md. Units: lattice points in, metres out. Memory: the index copies what
+ * it needs of the shapes. Threads: any number may look up at once.
  */
 #ifndef GEO_INDEX_H
 #define GEO_INDEX_H
@@ -37,7 +36,8 @@ void geo_index_free(struct geo_index *index);
 uint32_t geo_index_find(const struct geo_index *index, struct geo_point point,
                         uint32_t ret[GEO_FOUND_MAX]);
 /* The same for many points at once, several times as fast: ret_sets[i] is the number of the set of
- * shapes that cover points[i]. Equal sets have equal numbers within one index; 0 is the empty set. */
+ * shapes that cover points[i]. Equal sets have equal numbers within one index; 0 is the empty set.
+ */
 void geo_index_find_batch(const struct geo_index *index, const struct geo_point *points,
                           uint32_t count, uint32_t *ret_sets);
 /* The shapes of a set, ascending; valid as long as the index. */

@@ -1,5 +1,5 @@
-/* Building: the globe is halved in both directions again and again, each square taking along the edges
- * that touch it, until what is left in one is small. */
+/* Building: the globe is halved in both directions again and again, each square taking along the
+ * edges that touch it, until what is left in one is small. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,14 +8,14 @@
 #include "geo/index_build_internal.h"
 
 enum {
-    CELL_BITS_MIN = 16,       /* 700 m: a coarse cell holds a school or two */
+    CELL_BITS_MIN = 16, /* 700 m: a coarse cell holds a school or two */
     COARSE_CELLS_MAX = 1 << 18,
-    LEAF_EDGES = 6,       /* cells with more edges or places are cut again... */
+    LEAF_EDGES = 6, /* cells with more edges or places are cut again... */
     LEAF_PLACES = 32,
     SMALL_CELL_BITS = 10, /* ...but for edges not below 11 m... */
     LEAF_EDGES_MAX = 48,
-    STUCK_LEVELS = 6,     /* ...nor where it did not help so often: edges that run together */
-    TINY_CELL_BITS = 6,   /* 70 cm: only what a leaf cannot hold is cut again */
+    STUCK_LEVELS = 6,   /* ...nor where it did not help so often: edges that run together */
+    TINY_CELL_BITS = 6, /* 70 cm: only what a leaf cannot hold is cut again */
     LEAF_PLACES_MAX = 1024,
     LEAF_GROUPS_MAX = 10, /* 2^10 places */
     SIDE_BITS_MAX = 5,
@@ -292,8 +292,7 @@ static enum status intern_place(struct build *build, struct build_part part,
 static enum status write_leaf(struct build *build, struct build_part part, const struct leaf *leaf,
                               uint32_t *ret_entry)
 {
-    enum status status =
-        grow_words(build, 1 + leaf->group_count + leaf->places + leaf->edge_words);
+    enum status status = grow_words(build, 1 + leaf->group_count + leaf->places + leaf->edge_words);
     if (status != STATUS_OK) {
         return status;
     }
@@ -531,7 +530,8 @@ static struct geo_point point_of(uint64_t key)
                               (int32_t)((uint32_t)key ^ 0x80000000u)};
 }
 
-/* In one order whatever the direction in which a ring was drawn, so that neighbours' edges compare. */
+/* In one order whatever the direction in which a ring was drawn, so that neighbours' edges compare.
+ */
 static enum status sort_edges(struct build *build, size_t first)
 {
     size_t count = build->edge_count - first;
@@ -699,7 +699,8 @@ enum status geo_index_new(const struct geo_shape *shapes, uint32_t shape_count,
         status = build_all(&build, index);
     }
     if (status == STATUS_NO_MEMORY) {
-        (void)status_detail_set(detail, status, "no memory for the index of %u fences", shape_count);
+        (void)status_detail_set(detail, status, "no memory for the index of %u fences",
+                                shape_count);
     }
     free(build.edges);
     free(build.runs);

@@ -1,6 +1,6 @@
 /*
- * index_build_internal.h - what the two halves of the build share: index_build.c keeps the memory and
- * writes entries, index_cell.c tells which boundaries concern a cell.
+ * index_build_internal.h - what the two halves of the build share: index_build.c keeps the memory
+ * and writes entries, index_cell.c tells which boundaries concern a cell.
  */
 #ifndef GEO_INDEX_BUILD_INTERNAL_H
 #define GEO_INDEX_BUILD_INTERNAL_H
@@ -14,8 +14,8 @@ struct build_cell {
     uint32_t bits;
 };
 
-/* An edge of a polygon, a below b or, level, west of it; or a stretch of a line as it was given, seen
- * `turns` times round the globe. */
+/* An edge of a polygon, a below b or, level, west of it; or a stretch of a line as it was given,
+ * seen `turns` times round the globe. */
 struct build_edge {
     struct geo_point a, b;
     int32_t turns;
@@ -32,7 +32,8 @@ struct build_u32s {
     size_t count, capacity;
 };
 
-/* What concerns a cell: runs[first .. end), and the shapes that cover all of it, inside[0 .. inside). */
+/* What concerns a cell: runs[first .. end), and the shapes that cover all of it, inside[0 ..
+ * inside). */
 struct build_part {
     size_t first, end, inside;
     uint32_t stuck; /* as many times its cell was cut without losing an edge */

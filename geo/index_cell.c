@@ -145,9 +145,8 @@ static enum closeness closeness_of(const struct build_edge *edge, double radius_
     double margin_m = 1e-3 + radius_m * 1e-9;
     double within_m = radius_m - margin_m, farthest2 = 0;
     double from = 0, to = 1;
-    double nearest2 = clip(dx, x, x + size, &from, &to) && clip(dy, y, y + size, &from, &to)
-                          ? 0
-                          : INFINITY;
+    double nearest2 =
+        clip(dx, x, x + size, &from, &to) && clip(dy, y, y + size, &from, &to) ? 0 : INFINITY;
     struct rectangle r = {x * least.lon_m, y * least.lat_m, (x + size) * least.lon_m,
                           (y + size) * least.lat_m};
     nearest2 = fmin(nearest2, rectangle_gap2(&r, 0, 0));
@@ -175,7 +174,8 @@ static int32_t clamp_lat(int64_t lat)
 /* A degree of latitude grows and one of longitude shrinks away from the equator. */
 static void scales_of(struct build_cell cell, struct geo_scale *least, struct geo_scale *most)
 {
-    int32_t south = clamp_lat(cell.lat), north = clamp_lat(cell.lat + ((int64_t)1 << cell.bits) - 1);
+    int32_t south = clamp_lat(cell.lat),
+            north = clamp_lat(cell.lat + ((int64_t)1 << cell.bits) - 1);
     struct geo_scale a = geo_scale_at(south), b = geo_scale_at(north);
     *least = (struct geo_scale){fmin(a.lat_m, b.lat_m), fmin(a.lon_m, b.lon_m)};
     *most = (struct geo_scale){fmax(a.lat_m, b.lat_m), fmax(a.lon_m, b.lon_m)};
@@ -197,8 +197,7 @@ static enum status narrow_round(struct build *build, struct build_run run, struc
     double radius_m = build->shapes[run.shape].radius_m;
     for (uint32_t i = 0; i < run.count; i++) {
         uint32_t ref = build->refs.items[run.first + i];
-        enum closeness closeness =
-            closeness_of(&build->edges[ref], radius_m, cell, least, most);
+        enum closeness closeness = closeness_of(&build->edges[ref], radius_m, cell, least, most);
         if (closeness == WITHIN) {
             build->refs.count = first;
             return push_inside(build, run.shape, cell);

@@ -1,12 +1,12 @@
 /*
- * index_internal.h - how the index lies in memory. The words (uint32_t) begin with the coarse grid, row by
- * row; an entry of it, or of a block, is a set, a block of finer entries, or a leaf:
+ * index_internal.h - how the index lies in memory. The words (uint32_t) begin with the coarse grid,
+ * row by row; an entry of it, or of a block, is a set, a block of finer entries, or a leaf:
  *
  *     entry   set << 2 | ENTRY_SET     leaf's first word << 2 | ENTRY_LEAF
  *             block's first word / 8 << 5 | log2 of its side << 2 | ENTRY_BLOCK
  *     leaf    groups | places << 8, a word for each group, places sets, each group's edges
- *     group   kind | edges << 2; a round group's edges begin with the number of a shape of its radius
- *     edge    lat a, lon a, lat b, lon b
+ *     group   kind | edges << 2; a round group's edges begin with the number of a shape of its
+ * radius edge    lat a, lon a, lat b, lon b
  *
  * Shapes with the same edges in a leaf are one group. The states of the groups, the first counting
  * fastest, number the place that holds the answer.
@@ -55,7 +55,8 @@ struct geo_index {
     uint32_t line_count;
     struct geo_point *points; /* rings closed */
     size_t point_count;
-    struct index_node *nodes; /* of all shapes, then the tree over the shapes; its root is the last */
+    struct index_node
+        *nodes; /* of all shapes, then the tree over the shapes; its root is the last */
     uint32_t node_count, tree_first;
     uint32_t *order; /* the shapes as the lowest nodes of the tree name them */
 };
@@ -63,8 +64,8 @@ struct geo_index {
 /* The set of the leaf's cell at p; lon is the cell's western edge. */
 uint32_t index_leaf_set(const struct geo_index *index, const uint32_t *leaf, struct geo_point p,
                         int32_t lon);
-/* Lines, points, nodes and order of an index that has none. STATUS_NO_MEMORY; what was made is freed
- * with the index. */
+/* Lines, points, nodes and order of an index that has none. STATUS_NO_MEMORY; what was made is
+ * freed with the index. */
 enum status index_build_lines(struct geo_index *index, const struct geo_shape *shapes,
                               uint32_t shape_count) MUST_CHECK;
 

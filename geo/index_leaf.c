@@ -24,9 +24,9 @@ static bool is_on_edge(const uint32_t *edges, uint32_t count, struct geo_point p
     return false;
 }
 
-/* The state of a group of polygons: 0 or 1 by the number of edges crossed on the way from the cell's
- * western edge, or what lying on an edge means. An edge that comes in over the western edge counts
- * as if it went on beyond it, which the state of the cell makes good (geo/README.md). */
+/* The state of a group of polygons: 0 or 1 by the number of edges crossed on the way from the
+ * cell's western edge, or what lying on an edge means. An edge that comes in over the western edge
+ * counts as if it went on beyond it, which the state of the cell makes good (geo/README.md). */
 static inline uint32_t polygon_state(uint32_t kind, const uint32_t *edges, uint32_t count,
                                      struct geo_point p, int32_t lon)
 {

@@ -1,4 +1,5 @@
-/* Distances: each shape's edges lie in chunks under a tree of boxes, the shapes' boxes under another. */
+/* Distances: each shape's edges lie in chunks under a tree of boxes, the shapes' boxes under
+ * another. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,7 +37,8 @@ static void widen(struct index_node *node, struct geo_point low, struct geo_poin
     node->high.lon_e7 = high.lon_e7 > node->high.lon_e7 ? high.lon_e7 : node->high.lon_e7;
 }
 
-/* Puts the nodes [first .. end of list) under parents until there is one; its number is the last. */
+/* Puts the nodes [first .. end of list) under parents until there is one; its number is the last.
+ */
 static bool raise_tree(struct node_list *list, size_t first)
 {
     uint16_t level = list->items[first].level;
@@ -211,7 +213,8 @@ static double gap_to(int64_t low, int64_t high, int64_t at)
     return (double)(at < low ? low - at : at > high ? at - high : 0);
 }
 
-/* Square of the metres to a box, a little short of the truth; round the globe where that is nearer. */
+/* Square of the metres to a box, a little short of the truth; round the globe where that is nearer.
+ */
 static double box_gap2(const struct search *search, const struct index_node *node)
 {
     int64_t west = node->low.lon_e7, east = node->high.lon_e7;
@@ -233,7 +236,8 @@ static void search_chunk(struct search *search, const struct index_node *chunk)
     }
 }
 
-static void search_line(struct search *search, const struct index_node *node) /* NOLINT(misc-no-recursion) */
+static void search_line(struct search *search,
+                        const struct index_node *node) /* NOLINT(misc-no-recursion) */
 {
     if (node->level == 0) {
         search_chunk(search, node);
@@ -257,7 +261,8 @@ static bool is_covering(const struct search *search, uint32_t shape)
     return false;
 }
 
-/* Keeps the found ones ascending; where there is no room the last that does not cover the point goes. */
+/* Keeps the found ones ascending; where there is no room the last that does not cover the point
+ * goes. */
 static void keep(struct search *search, struct geo_near near, bool covers)
 {
     search->total++;
@@ -307,7 +312,8 @@ static void search_shape(struct search *search, uint32_t shape)
     keep(search, (struct geo_near){shape, near_m}, covers);
 }
 
-static void search_tree(struct search *search, const struct index_node *node) /* NOLINT(misc-no-recursion) */
+static void search_tree(struct search *search,
+                        const struct index_node *node) /* NOLINT(misc-no-recursion) */
 {
     if (box_gap2(search, node) > search->reach_m * search->reach_m * (1 + 1e-9) + 1e-9) {
         return;

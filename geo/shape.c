@@ -130,7 +130,8 @@ void geo_shape_set_bounds(struct geo_shape *shape)
     double lat_e7 = ceil(shape->radius_m / geo_scale_at(0).lat_m) + 1;
     shape->low.lat_e7 = clamp_step(low.lat_e7 - lat_e7, GEO_LAT_E7_MAX);
     shape->high.lat_e7 = clamp_step(high.lat_e7 + lat_e7, GEO_LAT_E7_MAX);
-    double lon_m = fmin(geo_scale_at(shape->low.lat_e7).lon_m, geo_scale_at(shape->high.lat_e7).lon_m);
+    double lon_m =
+        fmin(geo_scale_at(shape->low.lat_e7).lon_m, geo_scale_at(shape->high.lat_e7).lon_m);
     double lon_e7 = ceil(shape->radius_m / fmax(lon_m, 1e-9)) + 1;
     shape->low.lon_e7 = clamp_step(low.lon_e7 - lon_e7, INT32_MAX);
     shape->high.lon_e7 = clamp_step(high.lon_e7 + lon_e7, INT32_MAX);

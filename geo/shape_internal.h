@@ -1,5 +1,6 @@
 /*
- * shape_internal.h - distances in local metres, the same to the last bit for a shape and for the index.
+ * shape_internal.h - distances in local metres, the same to the last bit for a shape and for the
+ * index.
  */
 #ifndef GEO_SHAPE_INTERNAL_H
 #define GEO_SHAPE_INTERNAL_H
@@ -25,10 +26,10 @@ static inline int64_t geo_lon_gap(int32_t a_e7, int32_t b_e7)
     return gap < -GEO_LON_E7_MAX ? gap + GEO_TURN_E7 : gap;
 }
 
-/* Square of the metres from p to the segment a-b; one longer than a quarter of the globe is not looked
- * for the other way round. */
-static inline double geo_segment_gap2(struct geo_scale scale, struct geo_point p, struct geo_point a,
-                                      struct geo_point b)
+/* Square of the metres from p to the segment a-b; one longer than a quarter of the globe is not
+ * looked for the other way round. */
+static inline double geo_segment_gap2(struct geo_scale scale, struct geo_point p,
+                                      struct geo_point a, struct geo_point b)
 {
     int64_t span = (int64_t)b.lon_e7 - a.lon_e7;
     int64_t gap = span > GEO_LON_E7_MAX / 2 || span < -GEO_LON_E7_MAX / 2

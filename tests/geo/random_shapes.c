@@ -140,8 +140,8 @@ static void make_round(uint64_t *state, const struct random_land *land, struct r
 void random_shape(uint64_t *state, const struct random_land *land, struct random_shape *ret)
 {
     memset(ret, 0, sizeof *ret);
-    ret->shape = (struct geo_shape){
-        .kind = GEO_POLYGON, .points = ret->points, .ring_ends = ret->ring_ends};
+    ret->shape =
+        (struct geo_shape){.kind = GEO_POLYGON, .points = ret->points, .ring_ends = ret->ring_ends};
     switch (random_next(state) % 6) {
     case 0:
         make_scribble(state, land, ret);

@@ -11,14 +11,14 @@
 enum { SHAPES_MAX = 60 };
 
 static const struct random_land lands[] = {
-    {{364000000, 1130000000}, 200},        /* 2 m: cells of single points */
-    {{364000000, 1130000000}, 50000},      /* a campus */
-    {{364000000, 1130000000}, 6000000},    /* a city */
-    {{-179990000, 1799990000}, 40000},     /* the antimeridian */
-    {{364000000, 1130000000}, 800000000},  /* a continent */
-    {{0, 0}, 1900000000},                  /* all of the globe and its corners */
-    {{899000000, -1700000000}, 3000000},   /* by the pole */
-    {{0, 0}, 70000},                       /* where signs change */
+    {{364000000, 1130000000}, 200},       /* 2 m: cells of single points */
+    {{364000000, 1130000000}, 50000},     /* a campus */
+    {{364000000, 1130000000}, 6000000},   /* a city */
+    {{-179990000, 1799990000}, 40000},    /* the antimeridian */
+    {{364000000, 1130000000}, 800000000}, /* a continent */
+    {{0, 0}, 1900000000},                 /* all of the globe and its corners */
+    {{899000000, -1700000000}, 3000000},  /* by the pole */
+    {{0, 0}, 70000},                      /* where signs change */
 };
 
 static struct geo_index *build(const struct geo_shape *shapes, uint32_t count)
@@ -146,8 +146,10 @@ static void no_shapes_cover_nothing(void **unused)
     geo_index_free(NULL);
 }
 
-static const struct geo_point square[4] = {
-    {364000000, 1130000000}, {364000000, 1130010000}, {364010000, 1130010000}, {364010000, 1130000000}};
+static const struct geo_point square[4] = {{364000000, 1130000000},
+                                           {364000000, 1130010000},
+                                           {364010000, 1130010000},
+                                           {364010000, 1130000000}};
 static const uint32_t one_ring[1] = {4};
 
 static struct geo_shape square_shape(void)
@@ -161,7 +163,8 @@ static struct geo_shape square_shape(void)
     return shape;
 }
 
-static void as_many_shapes_as_allowed_over_one_place_are_found_and_one_more_is_refused(void **unused)
+static void
+as_many_shapes_as_allowed_over_one_place_are_found_and_one_more_is_refused(void **unused)
 {
     (void)unused;
     struct geo_shape shapes[GEO_FOUND_MAX + 1];
@@ -191,8 +194,8 @@ static void what_is_no_shape_is_refused_by_its_number(void **unused)
     cases[0].ring_ends = wrong_ends;
     cases[1].kind = GEO_CIRCLE;
     cases[2] = (struct geo_shape){.kind = GEO_CIRCLE, .point_count = 1, .points = square};
-    cases[3] = (struct geo_shape){
-        .kind = GEO_CIRCLE, .point_count = 1, .points = off, .radius_m = 10};
+    cases[3] =
+        (struct geo_shape){.kind = GEO_CIRCLE, .point_count = 1, .points = off, .radius_m = 10};
     cases[4].point_count = 0;
     for (int i = 0; i < 5; i++) {
         struct geo_shape two[2] = {square_shape(), cases[i]};
@@ -239,7 +242,8 @@ int main(void)
         cmocka_unit_test(every_point_of_a_small_place_agrees),
         cmocka_unit_test(a_batch_equals_single_lookups),
         cmocka_unit_test(no_shapes_cover_nothing),
-        cmocka_unit_test(as_many_shapes_as_allowed_over_one_place_are_found_and_one_more_is_refused),
+        cmocka_unit_test(
+            as_many_shapes_as_allowed_over_one_place_are_found_and_one_more_is_refused),
         cmocka_unit_test(what_is_no_shape_is_refused_by_its_number),
         cmocka_unit_test(many_different_boundaries_through_one_point_are_told_apart),
     };

@@ -1,0 +1,60 @@
+/*
+ * geojson_internal.h - what the halves of the GeoJSON module share: the rings of one area while it
+ * is read or checked, and where in the file we are.
+ */
+#ifndef GEO_GEOJSON_INTERNAL_H
+#define GEO_GEOJSON_INTERNAL_H
+
+#include <jansson.h>
+
+#include "geo/geojson.h"
+
+/* Rings without their repeated last point. Part q holds the rings [q ? part_ends[q-1] : 0 ..
+ * part_ends[q]), the first of them its outline. */
+struct geojson_area {
+    const struct geo_point *points;
+    const uint32_t *ring_ends, *part_ends;
+    uint32_t ring_count, part_count;
+};
+
+/* Where and why an area is none. */
+struct geojson_fault {
+    uint32_t part, ring; /* from 1; 0 where it cannot be said */
+    char words[160];
+};
+
+/* STATUS_INVALID: not valid as OGC Simple Features say, on the lattice, *ret_fault says why;
+ * STATUS_NO_MEMORY. */
+enum status geojson_area_check(const struct geojson_area *area,
+                               struct geojson_fault *ret_fault) MUST_CHECK;
+
+/* What reads a file, one feature after the other. */
+struct geojson_reader {
+    const struct geo_geojson_options *options;
+    struct arena *arena;
+    struct status_detail *detail;
+    /* where we are, from 1; 0 where it does not apply */
+    uint32_t feature, part, ring, position;
+    const char *id;
+    bool bare; /* the file is one feature or geometry, no collection */
+    enum geo_datum datum;
+    /* the area at hand; kept from feature to feature */
+    struct geo_point *points;
+    uint32_t *ring_ends, *part_ends;
+    size_t points_capacity, rings_capacity, parts_capacity;
+    uint32_t point_count, ring_count, part_count;
+};
+
+/* STATUS_INVALID with the place before the words. */
+enum status geojson_refuse(const struct geojson_reader *reader, const char *fmt, ...) PRINTF(2, 3);
+void geojson_warn(const struct geojson_reader *reader, const char *fmt, ...) PRINTF(2, 3);
+enum status geojson_no_memory(const struct geojson_reader *reader);
+/* What has no area: refused, or in lenient mode told and STATUS_END. */
+enum status geojson_no_area(const struct geojson_reader *reader, const char *words);
+
+/* The shape of a geometry, into the reader's arena. STATUS_END: left out; STATUS_INVALID,
+ * STATUS_TOO_LARGE, STATUS_NO_MEMORY. */
+enum status geojson_read_geometry(struct geojson_reader *reader, const json_t *json,
+                                  const json_t *properties, struct geo_shape *ret) MUST_CHECK;
+
+#endif
