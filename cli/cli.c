@@ -8,6 +8,8 @@
 #include <string.h>
 #include <zlib.h>
 
+static void print_words(const char *fmt, va_list args) PRINTF(1, 0);
+
 static void print_words(const char *fmt, va_list args)
 {
     (void)fprintf(stderr, "%s: ", program_invocation_short_name);
