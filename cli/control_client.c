@@ -81,7 +81,7 @@ static enum status read_answer(int fd, int64_t deadline_us, struct buffer *out,
 enum status control_ask(const char *path, const char *request, uint32_t timeout_ms,
                         struct buffer *out, struct status_detail *detail)
 {
-    int fd;
+    int fd = -1;
     path = path != NULL ? path : cli_setting("control");
     path = path != NULL ? path : "/run/campusd/control.sock";
     enum status status = dial(path, &fd, detail);

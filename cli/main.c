@@ -8,9 +8,11 @@ static const struct {
     int (*run)(int argc, char **argv);
     const char *sentence;
 } commands[] = {
-    {"import", cmd_import, "schools, pupils, cards, guardians and gates from CSV files into the registry"},
+    {"import", cmd_import,
+     "schools, pupils, cards, guardians and gates from CSV files into the registry"},
     {"fences", cmd_fences, "fences from and to GeoJSON, and a list of them"},
     {"alerts", cmd_alerts, "the alerts as they come, from the broker"},
+    {"publish", cmd_publish, "a recorded trace, as if a card reported it"},
     {"replay", cmd_replay, "fixes from a file against fences from a file, offline"},
     {"status", cmd_status, "what a running campusd counts"},
 };

@@ -252,7 +252,7 @@ static enum status take_map(struct reader *reader, unsigned depth);
 
 static enum status take_pair(struct reader *reader, const yaml_event_t *key, unsigned depth)
 {
-    size_t length;
+    size_t length = 0;
     if (key->type != YAML_SCALAR_EVENT) {
         return fail_at(reader, key->start_mark, "a key is needed");
     }
