@@ -7,7 +7,7 @@
 /* A journal in memory: records in order, `end` = 10 per record. */
 struct record_copy {
     uint32_t type;
-    uint64_t end;
+    uint64_t end = 0;
     size_t size;
     _Alignas(8) char data[2048];
 };
@@ -95,7 +95,7 @@ static void raise_alert(struct fixture *f, uint64_t cause_end, uint64_t seq)
 /* A report's record: nothing but its end. */
 static uint64_t report_record(struct fixture *f)
 {
-    uint64_t end;
+    uint64_t end = 0;
     assert_int_equal(append(f, RECORD_REPORT, TEXT("r"), &end), STATUS_OK);
     return end;
 }
