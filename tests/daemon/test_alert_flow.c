@@ -7,7 +7,7 @@
 /* A journal in memory: records in order, `end` = 10 per record. */
 struct record_copy {
     uint32_t type;
-    uint64_t end = 0;
+    uint64_t end;
     size_t size;
     _Alignas(8) char data[2048];
 };
