@@ -15,8 +15,8 @@
 /* Calls from number `first` (from 1), `count` of them, fail with `error`. Worker and loop thread
  * both call, never at the same time. */
 static struct {
-    uint32_t calls, first, count;
-    int error;
+    _Atomic uint32_t calls, first, count;
+    _Atomic int error;
     bool torn; /* a failing write writes half; a failing sync has lost what was written */
     struct journal_io real;
 } fault;
