@@ -13,7 +13,7 @@
 #include "storage/journal_internal.h"
 
 /* Calls from number `first` (from 1), `count` of them, fail with `error`. Worker and loop thread
- * both call, never at the same time. */
+ * both call, and a test heals the disk while the worker tries. */
 static struct {
     _Atomic uint32_t calls, first, count;
     _Atomic int error;
