@@ -13,6 +13,7 @@ static const struct {
     {"fences", cmd_fences, "fences from and to GeoJSON, and a list of them"},
     {"alerts", cmd_alerts, "the alerts as they come, from the broker"},
     {"publish", cmd_publish, "a recorded trace, as if a card reported it"},
+    {"locate", cmd_locate, "which fences of a file contain the points of a file, offline"},
     {"replay", cmd_replay, "fixes from a file against fences from a file, offline"},
     {"status", cmd_status, "what a running campusd counts"},
 };

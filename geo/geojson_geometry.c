@@ -187,15 +187,17 @@ static enum status read_ring(struct geojson_reader *reader, const json_t *json)
            same_point(reader->points[start], reader->points[reader->point_count - 1])) {
         reader->point_count--;
     }
-    uint32_t count = reader->point_count - start;
-    if (count < 3 || is_flat(reader->points + start, count)) {
+    if (reader->point_count == start) {
+        geojson_warn(reader, "empty: left out");
+        return STATUS_OK;
+    }
+    if (is_flat(reader->points + start, reader->point_count - start)) {
         if (!reader->options->lenient) {
             return geojson_refuse(reader,
                                   "no area: its positions lie on one line (at 1e-7 degrees)");
         }
-        geojson_warn(reader, "no area: ring left out");
-        reader->point_count = start;
-        return STATUS_OK;
+        geojson_warn(reader, "no area: its positions lie on one line, which counts as boundary");
+        reader->flat_count++;
     }
     if (fault != NULL) {
         geojson_warn(reader, "%s: closed", fault);
@@ -228,8 +230,11 @@ static enum status read_part(struct geojson_reader *reader, const json_t *json)
 
 static enum status check_area(struct geojson_reader *reader)
 {
-    if (reader->ring_count == 0) {
-        return geojson_no_area(reader, "empty: no area");
+    if (reader->ring_count == reader->flat_count) {
+        return geojson_no_area(reader, "no area");
+    }
+    if (reader->flat_count > 0) {
+        return STATUS_OK; /* lenient, and told: GEOS would only say it again */
     }
     struct geojson_area area = {reader->points, reader->ring_ends, reader->part_ends,
                                 reader->ring_count, reader->part_count};
@@ -373,7 +378,7 @@ enum status geojson_read_geometry(struct geojson_reader *reader, const json_t *j
     if (!polygon && !multi && !circle && !corridor) {
         return geojson_refuse(reader, "no geometry is called \"%.40s\"", type);
     }
-    reader->point_count = reader->ring_count = reader->part_count = 0;
+    reader->point_count = reader->ring_count = reader->part_count = reader->flat_count = 0;
     *ret = (struct geo_shape){.kind = GEO_POLYGON};
     enum status status;
     if (circle || corridor) {

@@ -43,6 +43,7 @@ struct geojson_reader {
     uint32_t *ring_ends, *part_ends;
     size_t points_capacity, rings_capacity, parts_capacity;
     uint32_t point_count, ring_count, part_count;
+    uint32_t flat_count; /* rings without area */
 };
 
 /* STATUS_INVALID with the place before the words. */
