@@ -252,11 +252,12 @@ static enum status find_schools(PGconn *conn, struct registry_errors *errors,
     return registry_errors_status(errors, detail);
 }
 
-/* What makes a fence another than before. */
+/* What makes a fence another than before. Not the datum that was declared: an export comes back in
+ * WGS-84, and a new version would have every pupil's place settled anew. */
 #define SAME                                                                                       \
-    "(f.school_no, f.kind, f.name, f.severity, f.schedule, f.datum, f.geojson, f.radius_m)"        \
+    "(f.school_no, f.kind, f.name, f.severity, f.schedule, f.geojson, f.radius_m)"                 \
     " IS NOT DISTINCT FROM"                                                                        \
-    " (i.school_no, i.kind, i.name, i.severity, i.schedule, i.datum, i.geojson, i.radius_m)"
+    " (i.school_no, i.kind, i.name, i.severity, i.schedule, i.geojson, i.radius_m)"
 
 static enum status store_versions(PGconn *conn, uint32_t total, struct registry_result *ret,
                                   struct status_detail *detail)
