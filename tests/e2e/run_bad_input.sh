@@ -31,7 +31,7 @@ now=$(date +%s)000
 sent=0
 declare -A expected=()
 
-# send REASON TOPIC: publishes standard input; REASON is what it must be counted as ("any": one of them).
+# send REASON TOPIC <FILE: publishes standard input (no pipe: a subshell would keep the count); REASON is what it must be counted as ("any": one of them).
 send() {
     cat >"$STACK/payload"
     mosquitto_pub -h 127.0.0.1 -p "$BROKER_PORT" -q 1 -t "$2" -f "$STACK/payload" || bad "mosquitto_pub to $2 failed"
@@ -41,7 +41,7 @@ send() {
 
 # send_hex REASON TOPIC HEX
 send_hex() {
-    unhex "$3" | send "$1" "$2"
+    send "$1" "$2" < <(unhex "$3")
 }
 
 refused_sum() {
@@ -82,7 +82,7 @@ send_hex time $up "$(pb_report 7 "$(pb_fix $((now + 2 * 86400000)) 362000000 113
 send_hex time $up "$(pb_report 8 "$(pb_fix -9223372036854775808 362000000 1131000000)")"
 send_hex value $up "$(pb_report 9 "$(pb_fix "$now" 362000000 1131000000 "$(field_varint 8 101)")")"
 send_hex value $up "$(pb_report 10 "$(pb_fix "$now" 362000000 1131000000 "$(field_varint 7 36000)")")"
-head -c 70000 /dev/zero | send too_large $up
+send too_large $up < <(head -c 70000 /dev/zero)
 wait_until 30 "every bad message to be counted" all_refused || bad "$sent sent, $(refused_sum) counted"
 for reason in "${!expected[@]}"; do
     expect_equal "refused.$reason" "$(status_of "refused.$reason")" "${expected[$reason]}"
@@ -98,10 +98,10 @@ for _ in {1..40}; do
     send_hex any $up "0f${noise:1}"
 done
 while read -r line; do
-    json_text_of "$line" | send any $up
+    send any $up < <(json_text_of "$line")
 done <"$DATA_FOLDER/invalid/geojsonhint_fixtures.jsonl"
 while read -r line; do
-    printf '%s' "$line" | send any owntracks/some/phone
+    send any owntracks/some/phone < <(printf '%s' "$line")
 done <"$DATA_FOLDER/invalid/turf_valid_kinks.jsonl"
 wait_until 60 "every bad message to be counted" all_refused
 expect_equal "bad messages counted" "$(refused_sum)" "$sent"
