@@ -301,8 +301,12 @@ status_of() {
     campusctl status 2>/dev/null | sed -n "s/^$1=//p" | head -n 1
 }
 
-campusd_died_or_answers() {
-    campusctl status || gone "$STACK/run/campusd.pid"
+# Ready, and subscribed at every broker: what a broker acknowledges before anybody subscribed is dropped by it.
+campusd_died_or_listens() {
+    gone "$STACK/run/campusd.pid" && return 0
+    campusctl status 2>/dev/null | awk -F= '
+        $1 == "state" {ready = $2 == "ready"} $1 == "brokers" {all = $2} $1 == "brokers.up" {up = $2}
+        END {exit !(ready && all > 0 && up == all)}'
 }
 
 campusd_start() {
@@ -310,12 +314,13 @@ campusd_start() {
     [[ -x $BIN/campusd ]] || die "no $BIN/campusd: run ./campus build"
     campusd_configure
     spawn "$STACK/run/campusd.pid" "$STACK/log/campusd.log" "$BIN/campusd" --config "$STACK/campus.yaml"
-    wait_until "${CAMPUSD_SECONDS:-60}" "campusd" campusd_died_or_answers
+    wait_until "${CAMPUSD_SECONDS:-60}" "campusd to be ready and subscribed" campusd_died_or_listens
+    local listens=$?
     if gone "$STACK/run/campusd.pid"; then
         tail -n 5 "$STACK/log/campusd.log" >&2
         die "campusd ended at once: see $STACK/log/campusd.log"
     fi
-    campusctl status >/dev/null || die "campusd does not answer: see $STACK/log/campusd.log"
+    ((listens == 0)) || die "campusd is not ready: see $STACK/log/campusd.log"
 }
 
 campusd_stop() {
