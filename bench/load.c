@@ -222,6 +222,31 @@ static void wait_alerts(struct load *load)
     }
 }
 
+/* What is published before the daemon first subscribed reaches nobody, and is nobody's loss: so an
+ * SOS goes out every second until one raises an alert. */
+static enum status wait_daemon(struct load *load, struct status_detail *detail)
+{
+    int64_t start_us = clock_mono_us();
+    uint32_t probes = 0;
+    while (!load_listener_heard_probe(load->listener)) {
+        int64_t now_us = clock_mono_us();
+        if ((double)(now_us - start_us) > load->patience_s * 1e6) {
+            return status_detail_set(detail, STATUS_TIMEOUT,
+                                     "an SOS raised no alert within %.0f s: does campusd run, and "
+                                     "does its registry know the cards of %s?",
+                                     load->patience_s, load->cards_path);
+        }
+        if (now_us >= start_us + (int64_t)probes * 1000000) {
+            enum status status = load_send_probe(load->senders, ++probes, detail);
+            if (status != STATUS_OK) {
+                return status;
+            }
+        }
+        sleep_until(now_us + poll_us);
+    }
+    return STATUS_OK;
+}
+
 static enum status warm_up(struct load *load, struct status_detail *detail)
 {
     int64_t start_us = clock_mono_us();
@@ -243,7 +268,7 @@ static enum status warm_up(struct load *load, struct status_detail *detail)
                ? STATUS_OK
                : status_detail_set(detail, STATUS_TIMEOUT,
                                    "only %" PRIu64 " of %" PRIu64
-                                   " reports before the run were acknowledged; does campusd run?",
+                                   " reports before the run were acknowledged",
                                    counts.acked, counts.sent);
 }
 
@@ -361,6 +386,9 @@ static void add_figures(struct load *load, struct figures *figures)
 static enum status load_all(struct load *load, struct status_detail *detail)
 {
     enum status status = load_open(load, detail);
+    if (status == STATUS_OK) {
+        status = wait_daemon(load, detail);
+    }
     if (status == STATUS_OK) {
         status = warm_up(load, detail);
     }

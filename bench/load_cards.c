@@ -157,7 +157,8 @@ enum status load_cards_read(struct load_cards *cards, const char *path, uint32_t
         struct load_card *card = &cards->items[i];
         *card = cards->items[(uint64_t)i * cards->in_file / cards->count];
         crossed += crossing_share;
-        card->crosses = crossed > 1 - 1e-9; /* a share of 0.1 is a tenth, whatever its binary form */
+        card->crosses =
+            crossed > 1 - 1e-9; /* a share of 0.1 is a tenth, whatever its binary form */
         crossed -= card->crosses ? 1 : 0;
         cards->crossing += card->crosses;
         card->phase_ms = (int64_t)(i * (uint64_t)7919 % 1000000);

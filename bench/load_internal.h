@@ -115,6 +115,11 @@ void load_senders_close(struct load_senders *senders);
  * refused. Main thread. */
 enum status load_send(struct load_senders *senders, uint32_t card, enum load_kind kind,
                       int64_t due_us, struct status_detail *detail) MUST_CHECK;
+/* Sends an SOS of the first card before the run, in the epoch before the run's, so that it is in
+ * nobody's count; its alert tells that a daemon listens (load_listener_heard_probe). no from 1.
+ * Main thread. */
+enum status load_send_probe(struct load_senders *senders, uint32_t no,
+                            struct status_detail *detail) MUST_CHECK;
 /* Connections lost so far. Any thread. */
 uint32_t load_senders_losses(struct load_senders *senders);
 
@@ -139,6 +144,7 @@ enum status load_listener_open(const struct load_broker *broker, const struct lo
                                struct load_ledger *ledger, struct load_listener **ret,
                                struct status_detail *detail) MUST_CHECK;
 void load_listener_close(struct load_listener *listener);
+bool load_listener_heard_probe(struct load_listener *listener);
 void load_listener_alerts(struct load_listener *listener, struct load_alerts *ret);
 
 /* ---- load_archive.c ---- */

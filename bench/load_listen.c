@@ -23,7 +23,7 @@ struct load_listener {
     struct load_alerts alerts;
     uint64_t *seen; /* hashes of (topic, id), open addressing, 0 = free; never over half full */
     size_t seen_size, seen_count;
-    bool subscribed;
+    bool subscribed, heard_probe;
     int refused;
 };
 
@@ -114,7 +114,9 @@ static void take_alert(struct load_listener *listener, const char *topic, json_t
             card != LOAD_NONE && load_ledger_alerted(listener->ledger, card, (uint64_t)seq, &cause);
     }
     (void)pthread_mutex_lock(&listener->lock);
-    if (!readable) {
+    if (readable && epoch == (json_int_t)listener->ledger->epoch - 1) {
+        listener->heard_probe = true;
+    } else if (!readable) {
         listener->alerts.unreadable++;
     } else if (!ours) {
         listener->alerts.foreign++;
@@ -254,6 +256,14 @@ void load_listener_close(struct load_listener *listener)
     (void)pthread_mutex_destroy(&listener->lock);
     free(listener->seen);
     free(listener);
+}
+
+bool load_listener_heard_probe(struct load_listener *listener)
+{
+    (void)pthread_mutex_lock(&listener->lock);
+    bool heard = listener->heard_probe;
+    (void)pthread_mutex_unlock(&listener->lock);
+    return heard;
 }
 
 void load_listener_alerts(struct load_listener *listener, struct load_alerts *ret)

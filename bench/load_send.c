@@ -264,7 +264,7 @@ static enum status publish(struct sender *sender, const char *topic, const struc
         mosquitto_publish(sender->client, &mid, topic, (int)payload->size, payload->data, 1, false);
     /* NO_CONN: the client keeps it and sends it when it is connected again */
     bool taken = error == MOSQ_ERR_SUCCESS || error == MOSQ_ERR_NO_CONN;
-    if (taken) {
+    if (taken && report != LOAD_NONE) {
         ASSERT(mid > 0 && mid < MIDS && sender->report_of[mid] == LOAD_NONE);
         sender->report_of[mid] = report;
         sender->in_flight++;
@@ -273,6 +273,20 @@ static enum status publish(struct sender *sender, const char *topic, const struc
     return taken ? STATUS_OK
                  : status_detail_set(detail, STATUS_UNAVAILABLE, "publish to %s: %s", topic,
                                      mosquitto_strerror(error));
+}
+
+static enum status publish_report(struct load_senders *senders, uint32_t card_no,
+                                  const struct wire_report *wire, uint32_t report,
+                                  struct status_detail *detail)
+{
+    buffer_clear(&senders->payload);
+    encode_card_report(&senders->payload, wire);
+    if (buffer_status(&senders->payload) != STATUS_OK) {
+        return status_detail_set(detail, buffer_status(&senders->payload), "no room for a report");
+    }
+    /* a card keeps to one connection, so that its reports keep their order */
+    struct sender *sender = &senders->items[card_no % senders->count];
+    return publish(sender, senders->cards->items[card_no].topic, &senders->payload, report, detail);
 }
 
 enum status load_send(struct load_senders *senders, uint32_t card_no, enum load_kind kind,
@@ -291,12 +305,15 @@ enum status load_send(struct load_senders *senders, uint32_t card_no, enum load_
                                .seq = senders->ledger->reports[report].seq,
                                .event_count = events,
                                .events = senders->events};
-    buffer_clear(&senders->payload);
-    encode_card_report(&senders->payload, &wire);
-    if (buffer_status(&senders->payload) != STATUS_OK) {
-        return status_detail_set(detail, buffer_status(&senders->payload), "no room for a report");
-    }
-    /* a card keeps to one connection, so that its reports keep their order */
-    struct sender *sender = &senders->items[card_no % senders->count];
-    return publish(sender, card->topic, &senders->payload, report, detail);
+    return publish_report(senders, card_no, &wire, report, detail);
+}
+
+enum status load_send_probe(struct load_senders *senders, uint32_t no, struct status_detail *detail)
+{
+    fill_event(senders, &senders->cards->items[0], LOAD_SOS, clock_wall_ms(), &senders->events[0]);
+    struct wire_report wire = {.epoch = senders->ledger->epoch - 1,
+                               .seq = no,
+                               .event_count = 1,
+                               .events = senders->events};
+    return publish_report(senders, 0, &wire, LOAD_NONE, detail);
 }
