@@ -18,7 +18,7 @@
     "  --repeat          one day after the other, each with other pupils, until stopped\n"           \
     "  --no-receipts     do not wait for campusd's receipts\n"                                       \
     "into a file:\n"                                                                                 \
-    "  --out FILE.csv    fixes: device,time,lat,lon,accuracy_m,source,arrival,seq\n"                 \
+    "  --out FILE.csv    fixes: card,time,lat,lon,accuracy_m,source,arrival,seq\n"                 \
     "  --others FILE.csv all else: card,time,arrival,kind,what,gate,seq\n"                           \
     "  --date 2026-03-02"
 
@@ -208,7 +208,7 @@ static enum status day_to_files(struct sim_day *day, const char *path, const cha
 {
     struct csv_out fixes = {.rows = 0}, others = {.rows = 0};
     enum status status =
-        csv_open(&fixes, path, "device,time,lat,lon,accuracy_m,source,arrival,seq\n", detail);
+        csv_open(&fixes, path, "card,time,lat,lon,accuracy_m,source,arrival,seq\n", detail);
     if (status == STATUS_OK) {
         status = csv_open(&others, others_path, "card,time,arrival,kind,what,gate,seq\n", detail);
     }

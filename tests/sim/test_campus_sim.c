@@ -110,7 +110,7 @@ static void the_same_day_gives_the_same_files(void **state)
     struct text a = read_text("a.csv", &arena), b = read_text("b.csv", &arena);
     assert_true(a.length > 100000);
     assert_true(text_equal(a, b));
-    assert_memory_equal(a.at, "device,time,lat,lon,accuracy_m,source,arrival,seq\nc", 51);
+    assert_memory_equal(a.at, "card,time,lat,lon,accuracy_m,source,arrival,seq\nc", 49);
     assert_non_null(strstr(read_text("t.csv", &arena).at, "-ground,"));
     assert_non_null(strstr(read_text("o.csv", &arena).at, ",pass,in,s00"));
     arena_release(&arena);
