@@ -297,7 +297,7 @@ trace_publish() {
     echo "exit=$?" >>"$log"
 }
 
-# Publishes all traces, three at a time; ends when all have all receipts or gave up.
+# publish_all [LIST]: publishes all traces, three at a time; ends when all have all receipts or gave up.
 publish_all() {
     local card file device
     while read -r card file device; do
@@ -305,7 +305,7 @@ publish_all() {
             wait -n
         done
         trace_publish "$card" "$file" "$device" &
-    done <"$TRACES"
+    done <"${1:-$TRACES}"
     wait
 }
 

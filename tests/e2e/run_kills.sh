@@ -22,31 +22,43 @@ taken_past() {
     [[ -n $reports ]] && ((reports >= $1))
 }
 
-total=$(while read -r card file device; do trace_points "$file" "$device"; done <"$TRACES" | wc -l)
-publish_all &
-WORKERS=$!
+points_of() {
+    while read -r card file device; do trace_points "$file" "$device"; done <"$1" | wc -l
+}
 
-for percent in 10 25 40; do
-    wait_until 120 "$percent % of $total fixes in the archive" past $((total * percent / 100)) || bad "no way on"
+# Two waves, so that each kill falls into the middle of one.
+split=$(($(wc -l <"$TRACES") * 2 / 3))
+head -n "$split" "$TRACES" >"$STACK/first.txt"
+tail -n "+$((split + 1))" "$TRACES" >"$STACK/second.txt"
+first=$(points_of "$STACK/first.txt")
+second=$(points_of "$STACK/second.txt")
+
+publish_all "$STACK/first.txt" &
+WORKERS=$!
+for percent in 10 30 50; do
+    wait_until 120 "$percent % of $first fixes in the archive" past $((first * percent / 100)) || bad "no way on"
     campusd_kill9
-    echo "campusd killed at $(receipts_so_far) fixes"
+    echo "campusd killed at $(receipts_so_far) of $((first + second)) fixes"
     campusd_start
 done
-
-wait_until 120 "55 % of the fixes in the archive" past $((total * 55 / 100)) || bad "no way on"
+wait_until 120 "65 % of $first fixes in the archive" past $((first * 65 / 100)) || bad "no way on"
 rows=$(receipts_so_far)
 reports=$(status_of reports)
 pg_kill9
 # guarantee 4: reports are taken and journalled while PostgreSQL is away
-wait_until 60 "reports taken without PostgreSQL" taken_past $((reports + total / 20)) &&
+wait_until 60 "reports taken without PostgreSQL" taken_past $((reports + first / 20)) &&
     ok "$(($(status_of reports) - reports)) reports taken while PostgreSQL was dead (since $rows fixes)"
 pg_start
+wait "$WORKERS"
 
-wait_until 120 "80 % of the fixes in the archive" past $((total * 80 / 100)) || bad "no way on"
+publish_all "$STACK/second.txt" &
+WORKERS=$!
+wait_until 120 "30 % of the second $second fixes in the archive" past $((first + second * 30 / 100)) || bad "no way on"
 broker_kill9
-echo "Mosquitto killed at $(receipts_so_far) fixes"
+rows=$(receipts_so_far)
+echo "Mosquitto killed at $rows of $((first + second)) fixes"
+expect "Mosquitto was killed in the middle" test "$rows" -lt $((first + second))
 broker_start
-
 wait "$WORKERS"
 WORKERS=
 check_publishers
