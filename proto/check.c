@@ -1,7 +1,4 @@
 /* The checks on fields that every way in shares. */
-#include <stdarg.h>
-#include <stdio.h>
-
 #include "base/assert.h"
 #include "proto/codec_internal.h"
 
@@ -108,15 +105,4 @@ void wire_take_heading(uint32_t heading_cdeg, struct wire_event *out)
     }
     out->event.heading_cdeg = (uint16_t)heading_cdeg;
     out->event.flags |= EVENT_HAS_HEADING;
-}
-
-enum refusal wire_refuse(struct status_detail *detail, enum refusal refusal, const char *fmt, ...)
-{
-    if (detail != NULL) {
-        va_list args;
-        va_start(args, fmt);
-        (void)vsnprintf(detail->text, sizeof detail->text, fmt, args);
-        va_end(args);
-    }
-    return refusal;
 }

@@ -173,13 +173,13 @@ bool seq_is_owntracks(uint32_t epoch, uint64_t seq)
 static enum refusal open_report(const struct decode_context *context, size_t events,
                                 struct wire_report *out, struct status_detail *detail)
 {
-    out->refusal = REFUSAL_SEQUENCE;
     if (out->seq == 0 || out->seq > INT64_MAX || seq_is_owntracks(out->epoch, out->seq)) {
         uint64_t seq = out->seq;
         out->seq = 0; /* nothing can be receipted by such a number */
-        return wire_refuse(detail, REFUSAL_SEQUENCE,
-                           "seq %llu: reports are numbered 1, 2, 3, ... within an epoch",
-                           (unsigned long long)seq);
+        return out->refusal =
+                   wire_refuse(detail, REFUSAL_SEQUENCE,
+                               "seq %llu: reports are numbered 1, 2, 3, ... within an epoch",
+                               (unsigned long long)seq);
     }
     if (events == 0) {
         return out->refusal = wire_refuse(detail, REFUSAL_EMPTY, "seq %llu reports no event",

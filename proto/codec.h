@@ -41,12 +41,11 @@ struct wire_event {
 
 struct wire_report {
     struct text sender; /* id that the payload claims; empty = none claimed */
-    uint32_t epoch;
     uint64_t seq, keep_from;
-    bool want_receipt;
-    enum refusal refusal; /* of this report as a whole; it has no events then */
-    uint32_t event_count;
     struct wire_event *events; /* fixes, then signals, then calls, in the order of the lists */
+    uint32_t epoch, event_count;
+    enum refusal refusal; /* of this report as a whole; it has no events then */
+    bool want_receipt;
 };
 
 struct wire_reports {

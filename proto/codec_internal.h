@@ -23,8 +23,8 @@ void wire_take_battery(uint32_t battery_pct, struct wire_event *out);
 void wire_take_speed(uint32_t speed_cms, struct wire_event *out);
 void wire_take_heading(uint32_t heading_cdeg, struct wire_event *out);
 
-/* Words about a refusal of the whole into detail (may be NULL). Returns the refusal. */
-enum refusal wire_refuse(struct status_detail *detail, enum refusal refusal, const char *fmt, ...)
-    PRINTF(3, 4);
+/* The refusal, with words about it in detail (may be NULL). */
+#define wire_refuse(detail, refusal, ...)                                                          \
+    ((void)status_detail_set((detail), STATUS_INVALID, __VA_ARGS__), (refusal))
 
 #endif

@@ -16,8 +16,9 @@ enum { RECORDS_MAX = 4096, CARDS = 5 };
 static const char up[] = "campus/v1/s1/card/c1/up";
 
 struct record {
+    char *at; /* malloc: 8-byte aligned */
+    size_t size;
     uint32_t type;
-    struct text bytes; /* malloc: 8-byte aligned */
 };
 
 struct fixture {
@@ -68,7 +69,7 @@ static enum status append(void *context, uint32_t type, struct text bytes)
     char *copy = malloc(bytes.length);
     assert_non_null(copy);
     memcpy(copy, bytes.at, bytes.length);
-    f->records[f->record_count++] = (struct record){type, {copy, bytes.length}};
+    f->records[f->record_count++] = (struct record){copy, bytes.length, type};
     return STATUS_OK;
 }
 
@@ -107,7 +108,7 @@ static int set_up(void **state)
 static void drop_records(struct fixture *f)
 {
     for (uint32_t i = 0; i < f->record_count; i++) {
-        free((char *)(uintptr_t)f->records[i].bytes.at);
+        free(f->records[i].at);
     }
     f->record_count = 0;
 }
@@ -174,9 +175,8 @@ static struct report report_at(const struct fixture *f, uint32_t place)
     struct report report;
     assert_true(place < f->record_count);
     assert_int_equal(f->records[place].type, RECORD_REPORT);
-    assert_int_equal(
-        record_get_report(f->records[place].bytes.at, f->records[place].bytes.length, &report),
-        STATUS_OK);
+    assert_int_equal(record_get_report(f->records[place].at, f->records[place].size, &report),
+                     STATUS_OK);
     return report;
 }
 
@@ -185,9 +185,8 @@ static struct refused letter_at(const struct fixture *f, uint32_t place)
     struct refused refused;
     assert_true(place < f->record_count);
     assert_int_equal(f->records[place].type, RECORD_REFUSED);
-    assert_int_equal(
-        record_get_refused(f->records[place].bytes.at, f->records[place].bytes.length, &refused),
-        STATUS_OK);
+    assert_int_equal(record_get_refused(f->records[place].at, f->records[place].size, &refused),
+                     STATUS_OK);
     return refused;
 }
 

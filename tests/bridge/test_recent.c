@@ -2,14 +2,14 @@
 #include "tests/check.h"
 #include "tests/core/random.h"
 
-enum { CAPACITY = 64, ROUNDS = 20000 };
+enum { CAPACITY = 64, MANY = 10 * CAPACITY, ROUNDS = 20000 };
 
 static void the_last_pairs_are_known_and_older_ones_are_not(void **state)
 {
     (void)state;
     struct recent recent;
     assert_int_equal(recent_init(&recent, CAPACITY), STATUS_OK);
-    for (uint64_t seq = 0; seq < 10 * CAPACITY; seq++) {
+    for (uint64_t seq = 0; seq < MANY; seq++) {
         recent_add(&recent, 7, seq);
         for (uint64_t back = 0; back <= seq; back++) {
             assert_int_equal(recent_has(&recent, 7, seq - back), back < CAPACITY);

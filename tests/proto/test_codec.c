@@ -166,8 +166,8 @@ struct bad_field {
     unsigned list;   /* fixes, signals, calls */
     unsigned number; /* of the field, written last: it overrules */
     int wire;        /* 0 varint, 1 fixed64, 5 fixed32 */
-    int64_t value;
     enum refusal flaw;
+    int64_t value;
     const char *field;
 };
 
@@ -203,38 +203,38 @@ static void put_bad(struct fixture *f, const struct bad_field *bad)
 }
 
 static const struct bad_field bad_fields[] = {
-    {6, 1, 1, 0, REFUSAL_TIME, "time_ms"},
-    {6, 1, 1, INT64_MIN, REFUSAL_TIME, "time_ms"},
-    {6, 1, 1, INT64_MAX, REFUSAL_TIME, "time_ms"},
-    {6, 1, 1, TIME_MS_MIN - 1, REFUSAL_TIME, "time_ms"},
-    {6, 1, 1, 1772437270000 + TIME_AHEAD_MS_MAX + 1, REFUSAL_TIME, "time_ms"},
-    {6, 2, 5, GEO_LAT_E7_MAX + 1, REFUSAL_POSITION, "lat"},
-    {6, 2, 5, INT32_MIN, REFUSAL_POSITION, "lat"},
-    {6, 3, 5, GEO_LON_E7_MAX + 1, REFUSAL_POSITION, "lon"},
-    {6, 3, 5, INT32_MIN, REFUSAL_POSITION, "lon"},
-    {6, 4, 0, ACCURACY_CM_MAX + 1ll, REFUSAL_VALUE, "accuracy"},
-    {6, 5, 0, 4, REFUSAL_VALUE, "source"},
-    {6, 5, 0, -1, REFUSAL_VALUE, "source"},
-    {6, 6, 0, 65536, REFUSAL_VALUE, "speed"},
-    {6, 7, 0, 36000, REFUSAL_VALUE, "heading"},
-    {6, 8, 0, 101, REFUSAL_VALUE, "battery"},
-    {6, 9, 0, 4, REFUSAL_POSITION, "datum"},
-    {6, 9, 0, -1, REFUSAL_POSITION, "datum"},
-    {7, 1, 1, 0, REFUSAL_TIME, "time_ms"},
-    {7, 2, 0, 0, REFUSAL_VALUE, "kind"},
-    {7, 2, 0, 5, REFUSAL_VALUE, "kind"},
-    {7, 2, 0, 257, REFUSAL_VALUE, "kind"},
-    {7, 3, 0, 101, REFUSAL_VALUE, "battery"},
-    {7, 4, 5, INT32_MAX, REFUSAL_POSITION, "lat"},
-    {7, 6, 0, 0xffffffff, REFUSAL_VALUE, "accuracy"},
-    {7, 7, 0, 9, REFUSAL_POSITION, "datum"},
-    {8, 1, 1, -5, REFUSAL_TIME, "time_ms"},
-    {8, 2, 0, 0, REFUSAL_VALUE, "direction"},
-    {8, 2, 0, 3, REFUSAL_VALUE, "direction"},
-    {8, 3, 0, 0, REFUSAL_VALUE, "outcome"},
-    {8, 3, 0, 4, REFUSAL_VALUE, "outcome"},
-    {8, 4, 0, 256, REFUSAL_VALUE, "contact"},
-    {8, 5, 0, 86401, REFUSAL_VALUE, "duration"},
+    {6, 1, 1, REFUSAL_TIME, 0, "time_ms"},
+    {6, 1, 1, REFUSAL_TIME, INT64_MIN, "time_ms"},
+    {6, 1, 1, REFUSAL_TIME, INT64_MAX, "time_ms"},
+    {6, 1, 1, REFUSAL_TIME, TIME_MS_MIN - 1, "time_ms"},
+    {6, 1, 1, REFUSAL_TIME, 1772437270000 + TIME_AHEAD_MS_MAX + 1, "time_ms"},
+    {6, 2, 5, REFUSAL_POSITION, GEO_LAT_E7_MAX + 1, "lat"},
+    {6, 2, 5, REFUSAL_POSITION, INT32_MIN, "lat"},
+    {6, 3, 5, REFUSAL_POSITION, GEO_LON_E7_MAX + 1, "lon"},
+    {6, 3, 5, REFUSAL_POSITION, INT32_MIN, "lon"},
+    {6, 4, 0, REFUSAL_VALUE, ACCURACY_CM_MAX + 1ll, "accuracy"},
+    {6, 5, 0, REFUSAL_VALUE, 4, "source"},
+    {6, 5, 0, REFUSAL_VALUE, -1, "source"},
+    {6, 6, 0, REFUSAL_VALUE, 65536, "speed"},
+    {6, 7, 0, REFUSAL_VALUE, 36000, "heading"},
+    {6, 8, 0, REFUSAL_VALUE, 101, "battery"},
+    {6, 9, 0, REFUSAL_POSITION, 4, "datum"},
+    {6, 9, 0, REFUSAL_POSITION, -1, "datum"},
+    {7, 1, 1, REFUSAL_TIME, 0, "time_ms"},
+    {7, 2, 0, REFUSAL_VALUE, 0, "kind"},
+    {7, 2, 0, REFUSAL_VALUE, 5, "kind"},
+    {7, 2, 0, REFUSAL_VALUE, 257, "kind"},
+    {7, 3, 0, REFUSAL_VALUE, 101, "battery"},
+    {7, 4, 5, REFUSAL_POSITION, INT32_MAX, "lat"},
+    {7, 6, 0, REFUSAL_VALUE, 0xffffffff, "accuracy"},
+    {7, 7, 0, REFUSAL_POSITION, 9, "datum"},
+    {8, 1, 1, REFUSAL_TIME, -5, "time_ms"},
+    {8, 2, 0, REFUSAL_VALUE, 0, "direction"},
+    {8, 2, 0, REFUSAL_VALUE, 3, "direction"},
+    {8, 3, 0, REFUSAL_VALUE, 0, "outcome"},
+    {8, 3, 0, REFUSAL_VALUE, 4, "outcome"},
+    {8, 4, 0, REFUSAL_VALUE, 256, "contact"},
+    {8, 5, 0, REFUSAL_VALUE, 86401, "duration"},
 };
 
 static void a_bad_field_costs_its_event_alone(void **state)
@@ -357,10 +357,14 @@ static void without_a_default_a_fix_must_name_its_datum(void **state)
 static void a_report_needs_a_number_of_its_own(void **state)
 {
     struct fixture *f = *state;
-    static const uint64_t numbers[] = {0, UINT64_MAX, (uint64_t)INT64_MAX + 1, TIME_MS_MIN};
+    static const struct {
+        uint32_t epoch;
+        uint64_t seq;
+    } numbers[] = {{7, 0}, {7, UINT64_MAX}, {7, (uint64_t)INT64_MAX + 1}, {0, TIME_MS_MIN}};
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
         buffer_clear(&f->payload);
-        put_number(&f->payload, 3, numbers[i]);
+        put_number(&f->payload, 2, numbers[i].epoch);
+        put_number(&f->payload, 3, numbers[i].seq);
         put_fix(f);
         put_inner(&f->payload, 6, &f->inner);
         assert_int_equal(decode_card(f), REFUSAL_SEQUENCE);
