@@ -149,6 +149,8 @@ static int run(struct program *program)
     struct status_detail detail = {""};
     const struct campusd_callbacks callbacks = {program, on_ready, on_fatal};
     (void)signal(SIGPIPE, SIG_IGN);
+    /* The journal's syncs must not wait behind a registry load and an archive batch. */
+    (void)setenv("UV_THREADPOOL_SIZE", "8", 0);
     log_set_level((enum log_level)program->config.log_level);
     int failed = uv_loop_init(&program->loop);
     ASSERT(failed == 0);

@@ -451,6 +451,11 @@ static enum status boot_journal(struct campusd *campusd, struct status_detail *d
     campusd->replay_ms = (uint64_t)(clock_mono_us() - start_us) / 1000;
     log_event(LOG_INFO, "journal.replayed", LOG_INT("records", campusd->replayed_records),
               LOG_INT("took_ms", campusd->replay_ms), LOG_INT("unknown", campusd->unknown_records));
+    struct journal_stats stats;
+    journal_stats(campusd->journal, &stats);
+    if (stats.cut_bytes > 0) {
+        log_event(LOG_WARN, "journal.torn_tail_cut", LOG_INT("bytes", stats.cut_bytes));
+    }
     return STATUS_OK;
 }
 
