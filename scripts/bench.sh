@@ -56,7 +56,7 @@ run_load() {
     done
     STACK=$(mktemp -d "${TMPDIR:-/tmp}/campus-load.XXXXXX")
     chmod 711 "$STACK"
-    trap 'stack_stop; rm -rf "$STACK" "$RUN"' EXIT
+    trap 'stack_stop; rm -rf "$STACK" "$RUN" "$DATA"' EXIT
     trap 'exit 130' INT TERM
     stack_open
     pg_start
@@ -67,7 +67,11 @@ run_load() {
     campusd_start
     # what stands later wins: the caller's --rate and --seconds over ours
     "$BIN/campus-load" --broker "$CAMPUS_BROKER" --pg "$CAMPUS_PG" --cards "$STACK/city/load.csv" \
-        --rate "$rate" --seconds "$seconds" "${extra[@]}"
+        --rate "$rate" --seconds "$seconds" "${extra[@]}" && return 0
+    say "what campusd counted, and its last words:"
+    campusctl status | grep -v "=0$" >&2
+    tail -n 20 "$STACK/log/campusd.log" >&2
+    return 1
 }
 
 main() {

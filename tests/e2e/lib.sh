@@ -120,10 +120,6 @@ e2e_sanitizer_silent() {
     fi
 }
 
-campusd_ready() {
-    [[ $(status_of state) == ready ]]
-}
-
 # ---- a small registry ----
 
 # registry_begin, then card ID [OWNTRACKS] for each card, then registry_end: one school s1, one pupil and one guardian a card.
@@ -272,7 +268,6 @@ traces_begin() {
     trace_fences >"$STACK/fences.geojson"
     campusctl fences import "$STACK/fences.geojson" --datum wgs84 || die "campusctl fences import failed"
     campusd_start
-    wait_until 30 "campusd to be ready" campusd_ready || exit 1
     collect_begin
 }
 
