@@ -29,6 +29,7 @@ static void report_ingest(const struct campusd *campusd, struct buffer *out)
     line(out, "events", ingest.events);
     line(out, "repeats", ingest.repeats);
     line(out, "gaps", ingest.gaps);
+    line(out, "dead_letters", ingest.dead_letters);
     for (unsigned i = REFUSAL_NONE + 1; i < REFUSAL_COUNT; i++) {
         buffer_printf(out, "refused.%s=%llu\n", refusal_word((enum refusal)i),
                       (unsigned long long)ingest.refused[i]);
