@@ -178,7 +178,7 @@ static enum status read_rows(struct locate *locate, struct csv *csv, const int p
         if (status != STATUS_OK) {
             return status_detail_wrap(&locate->detail, status, "%s", locate->points_path);
         }
-        double lat, lon;
+        double lat = 0, lon = 0;
         status = read_degrees(locate, &row, places[0], "lat", 90, &lat);
         if (status == STATUS_OK) {
             status = read_degrees(locate, &row, places[1], "lon", 180, &lon);
@@ -239,7 +239,7 @@ static const struct line *line_of(struct locate *locate, uint32_t set)
     if (line->text != NULL) {
         return line;
     }
-    const char *ids[GEO_FOUND_MAX];
+    const char *ids[GEO_FOUND_MAX] = {NULL};
     uint32_t count;
     size_t length = 1;
     const uint32_t *shapes = geo_index_set(locate->index, set, &count);

@@ -335,8 +335,11 @@ static enum status read_features(struct geojson_reader *reader, const json_t *ro
     struct geo_features features = {0};
     uint32_t *numbers = calloc(count + 1, sizeof *numbers);
     features.items = arena_array(reader->arena, count, sizeof *features.items);
-    enum status status =
-        numbers != NULL && features.items != NULL ? STATUS_OK : geojson_no_memory(reader);
+    if (numbers == NULL || features.items == NULL) {
+        free(numbers);
+        return geojson_no_memory(reader);
+    }
+    enum status status = STATUS_OK;
     for (size_t i = 0; i < count && status == STATUS_OK; i++) {
         numbers[features.count] = (uint32_t)i + 1;
         status = read_feature(reader, reader->bare ? root : json_array_get(list, i),

@@ -101,7 +101,7 @@ static enum status read_positions(struct geojson_reader *reader, const json_t *j
 {
     uint32_t start = reader->point_count;
     for (size_t i = 0; i < json_array_size(json); i++) {
-        struct geo_point point;
+        struct geo_point point = {0, 0};
         reader->position = (uint32_t)i + 1;
         enum status status = read_position(reader, json_array_get(json, i), &point);
         if (status == STATUS_OK && (reader->point_count == start ||

@@ -48,11 +48,11 @@ static bool is_on(struct geo_point p, const struct ring *ring)
 static bool is_around(const struct ring *outer, const struct ring *inner)
 {
     const struct geo_shape *o = &outer->alone, *in = &inner->alone;
-    if (in->low.lat_e7 < o->low.lat_e7 || in->low.lon_e7 < o->low.lon_e7 ||
+    if (inner->count == 0 || in->low.lat_e7 < o->low.lat_e7 || in->low.lon_e7 < o->low.lon_e7 ||
         in->high.lat_e7 > o->high.lat_e7 || in->high.lon_e7 > o->high.lon_e7) {
         return false;
     }
-    for (uint32_t i = 0; i < inner->count * 2; i++) {
+    for (size_t i = 0; i < (size_t)inner->count * 2; i++) {
         struct geo_point p = inner->points[i % inner->count];
         if (i >= inner->count) {
             struct geo_point next = inner->points[(i + 1) % inner->count];

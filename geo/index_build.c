@@ -113,6 +113,7 @@ static uint32_t *slot_of(const struct build *build, const uint32_t *items, uint3
         if (*slot == 0) {
             return slot;
         }
+        ASSERT(build->set_starts.items != NULL);
         const uint32_t *starts = build->set_starts.items + *slot - 1;
         if (starts[1] - starts[0] == count &&
             (count == 0 ||
@@ -133,6 +134,7 @@ static enum status widen_table(struct build *build)
     wide.count = count;
     build->set_table = wide;
     for (uint32_t set = 0; set + 1 < build->set_starts.count; set++) {
+        ASSERT(build->set_starts.items != NULL);
         const uint32_t *starts = build->set_starts.items + set;
         *slot_of(build, build->set_items.items + starts[0], starts[1] - starts[0]) = set + 1;
     }
@@ -210,8 +212,7 @@ static bool same_edges(const struct build *build, const struct build_run *a,
 {
     const struct geo_shape *shape_a = &build->shapes[a->shape], *shape_b = &build->shapes[b->shape];
     if (a->count != b->count || (shape_a->kind == GEO_POLYGON) != (shape_b->kind == GEO_POLYGON) ||
-        (shape_a->kind != GEO_POLYGON &&
-         memcmp(&shape_a->radius_m, &shape_b->radius_m, sizeof shape_a->radius_m) != 0)) {
+        (shape_a->kind != GEO_POLYGON && shape_a->radius_m != shape_b->radius_m)) {
         return false;
     }
     for (uint32_t i = 0; i < a->count; i++) {
@@ -579,6 +580,7 @@ static void add_line(struct build *build, const struct geo_shape *shape)
 static enum status add_shapes(struct build *build)
 {
     enum status status = STATUS_OK;
+    ASSERT(build->edges != NULL);
     for (uint32_t i = 0; i < build->shape_count && status == STATUS_OK; i++) {
         uint32_t first = (uint32_t)build->edge_count;
         if (build->shapes[i].kind == GEO_POLYGON) {
@@ -657,9 +659,11 @@ static enum status build_grid(struct build *build, struct geo_index *index)
 static uint32_t *take(struct build_u32s *list)
 {
     uint32_t *exact = realloc(list->items, (list->count + 1) * sizeof *exact);
-    uint32_t *items = exact != NULL ? exact : list->items;
+    if (exact == NULL) {
+        exact = list->items;
+    }
     *list = (struct build_u32s){0};
-    return items;
+    return exact;
 }
 
 static enum status build_all(struct build *build, struct geo_index *index)

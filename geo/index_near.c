@@ -41,6 +41,7 @@ static void widen(struct index_node *node, struct geo_point low, struct geo_poin
  */
 static bool raise_tree(struct node_list *list, size_t first)
 {
+    ASSERT(first < list->count && list->items != NULL);
     uint16_t level = list->items[first].level;
     while (list->count - first > 1) {
         size_t end = list->count;

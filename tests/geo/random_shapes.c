@@ -66,9 +66,9 @@ static void make_star(uint64_t *state, const struct random_land *land, struct ra
 {
     double east = spread(state), north = spread(state), size = pow(random_unit(state), 3);
     uint32_t count = (uint32_t)random_in(state, 3, RANDOM_POINTS_MAX / 2);
-    bool hole = random_next(state) % 3 == 0;
+    uint32_t rings = random_next(state) % 3 == 0 ? 2 : 1;
     uint32_t at = 0;
-    for (uint32_t ring = 0; ring <= hole; ring++) {
+    for (uint32_t ring = 0; ring < rings; ring++) {
         for (uint32_t i = 0; i < count; i++) {
             double angle = 6.283185307 * i / count;
             double far = size * (ring ? 0.4 : 0.5 + 0.5 * random_unit(state));
@@ -76,7 +76,7 @@ static void make_star(uint64_t *state, const struct random_land *land, struct ra
         }
         ret->ring_ends[ring] = at;
     }
-    ret->shape.ring_count = hole ? 2 : 1;
+    ret->shape.ring_count = rings;
 }
 
 static void make_scribble(uint64_t *state, const struct random_land *land, struct random_shape *ret)

@@ -136,7 +136,7 @@ static bool is_among(const uint32_t *found, uint32_t count, uint32_t shape)
 
 static void compare(struct grounds *grounds, uint32_t shape, struct geo_point p)
 {
-    uint32_t found[GEO_FOUND_MAX];
+    uint32_t found[GEO_FOUND_MAX] = {0};
     bool ours = is_among(found, geo_index_find(grounds->index, p, found), shape);
     GEOSGeometry *point = GEOSGeom_createPointFromXY_r(grounds->geos, p.lon_e7, p.lat_e7);
     char theirs = GEOSPreparedIntersects_r(grounds->geos, grounds->prepared[shape], point);
