@@ -18,7 +18,8 @@ _Noreturn void assert_failed(const char *expression, const char *file, int line)
  * the pointer is not what the callback believes it to be. */
 #define MAGIC_CHECK(pointer, value) ASSERT(assert_magic_is((pointer), (value)))
 
-/* A function and no `pointer != NULL` in the macro: cppcheck would take that for doubt at each use. */
+/* A function and no `pointer != NULL` in the macro: cppcheck would take that for doubt at each use.
+ */
 static inline bool assert_magic_is(const void *pointer, uint32_t value)
 {
     return pointer != NULL && *(const uint32_t *)pointer == value;

@@ -166,8 +166,8 @@ enum status clock_parse(const char *text, size_t length, int64_t *ret_time_ms)
         minute > 59 || second > 60) {
         return STATUS_INVALID;
     }
-    int64_t seconds =
-        days_from_civil(year, month, day) * 86400 + hour * 3600 + minute * 60 + second;
+    int64_t seconds = days_from_civil(year, month, day) * 86400 + (int64_t)hour * 3600 +
+                      (int64_t)minute * 60 + second;
     *ret_time_ms = (seconds - (int64_t)offset * 60) * 1000 + ms;
     return STATUS_OK;
 }

@@ -138,7 +138,7 @@ static bool name_equal(struct text field, const char *name)
 enum status csv_header(struct csv *csv, const char *const *names, int *ret_places,
                        struct status_detail *detail)
 {
-    struct csv_row row;
+    struct csv_row row = {.field_count = 0};
     enum status status = csv_next(csv, &row, detail);
     if (status == STATUS_END) {
         return status_detail_set(detail, STATUS_INVALID, "empty: a header line is needed");

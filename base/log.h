@@ -16,8 +16,13 @@ struct log_field {
     int64_t number;
 };
 
-#define LOG_STR(key_, text_)   ((struct log_field){(key_), (text_) ? (text_) : "", 0})
+#define LOG_STR(key_, text_)   ((struct log_field){(key_), log_text(text_), 0})
 #define LOG_INT(key_, number_) ((struct log_field){(key_), (const char *)0, (int64_t)(number_)})
+
+static inline const char *log_text(const char *text)
+{
+    return text != (const char *)0 ? text : "";
+}
 
 /* log_event(LOG_INFO, "broker.connected", LOG_STR("broker", url), LOG_INT("took_ms", 3)); */
 #define log_event(level, ...)                                                                      \

@@ -8,30 +8,36 @@
 #include <string.h>
 #include <zlib.h>
 
-static void print_words(const char *fmt, va_list args) PRINTF(1, 0);
+enum { WORDS_MAX = 2048 };
 
-static void print_words(const char *fmt, va_list args)
+static void print_words(const char *words)
 {
-    (void)fprintf(stderr, "%s: ", program_invocation_short_name);
-    (void)vfprintf(stderr, fmt, args);
-    (void)fputc('\n', stderr);
+    (void)fprintf(stderr, "%s: %s\n", program_invocation_short_name, words);
 }
 
 int cli_fail(const char *fmt, ...)
 {
+    char words[WORDS_MAX];
     va_list args;
     va_start(args, fmt);
-    print_words(fmt, args);
+    /* clang 14 does not see va_start behind zlib's headers. NOLINTNEXTLINE(clang-analyzer-valist.*)
+     */
+    (void)vsnprintf(words, sizeof words, fmt, args);
     va_end(args);
+    print_words(words);
     return CLI_FAILED;
 }
 
 int cli_usage(const char *usage, const char *fmt, ...)
 {
+    char words[WORDS_MAX];
     va_list args;
     va_start(args, fmt);
-    print_words(fmt, args);
+    /* clang 14 does not see va_start behind zlib's headers. NOLINTNEXTLINE(clang-analyzer-valist.*)
+     */
+    (void)vsnprintf(words, sizeof words, fmt, args);
     va_end(args);
+    print_words(words);
     (void)fprintf(stderr, "usage: %s\n", usage);
     return CLI_USAGE;
 }

@@ -37,13 +37,11 @@ static enum status dial(const char *path, int *ret, struct status_detail *detail
 static enum status send_line(int fd, const char *request, struct status_detail *detail)
 {
     char line[256];
-    size_t length = strlen(request);
-    if (length + 1 > sizeof line) {
+    int length = snprintf(line, sizeof line, "%s\n", request);
+    if (length < 0 || (size_t)length >= sizeof line) {
         return status_detail_set(detail, STATUS_INVALID, "request too long");
     }
-    memcpy(line, request, length);
-    line[length] = '\n';
-    if (send(fd, line, length + 1, MSG_NOSIGNAL) != (ssize_t)(length + 1)) {
+    if (send(fd, line, (size_t)length, MSG_NOSIGNAL) != length) {
         return status_detail_set(detail, STATUS_UNAVAILABLE, "campusd hung up");
     }
     return STATUS_OK;

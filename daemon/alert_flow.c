@@ -39,7 +39,7 @@ enum status alert_flow_new(const struct alert_flow_options *options, struct aler
     }
     flow->options = *options;
     flow->replaying = true;
-    buffer_init(&flow->scratch, 2 * JSON_BYTES_MAX);
+    buffer_init(&flow->scratch, (size_t)2 * JSON_BYTES_MAX);
     *ret = flow;
     return STATUS_OK;
 }

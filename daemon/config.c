@@ -12,18 +12,17 @@
 enum setting_kind { TEXT_KIND, NUMBER_KIND, CHOICE_KIND, LIST_KIND };
 
 struct setting {
-    enum setting_kind kind;
     const char *key, *initial;
     uint64_t low, high;
-    const char *unit;
-    bool reload;
-    const char *sentence;
+    const char *unit, *sentence;
     size_t offset;
+    enum setting_kind kind;
+    bool reload;
 };
 
 static const struct setting settings[] = {
 #define X(kind, field, key, def, low, high, unit, reload, sentence)                                \
-    {kind##_KIND, key, def, low, high, unit, reload, sentence, offsetof(struct config, field)},
+    {key, def, low, high, unit, sentence, offsetof(struct config, field), kind##_KIND, reload},
     SETTINGS(X)
 #undef X
 };

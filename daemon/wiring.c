@@ -64,7 +64,7 @@ static void order_events(const struct report *report, uint16_t order[REPORT_EVEN
 static void step_report(struct campusd *campusd, const struct report *report, uint64_t end)
 {
     struct outbox outbox = {campusd->outbox, 0, STEP_ALERTS_MAX};
-    uint16_t order[REPORT_EVENTS_MAX];
+    uint16_t order[REPORT_EVENTS_MAX] = {0};
     order_events(report, order);
     for (uint32_t i = 0; i < report->event_count; i++) {
         struct engine_input input = {.type = INPUT_EVENT, .now_ms = report->arrival_ms};
@@ -86,7 +86,7 @@ static void note_age(struct campusd *campusd, int64_t time_ms, uint64_t pos)
     }
     if (count == AGE_SAMPLES) { /* halve the resolution */
         for (uint32_t i = 0; i < AGE_SAMPLES / 2; i++) {
-            campusd->ages[i] = campusd->ages[2 * i];
+            campusd->ages[i] = campusd->ages[(size_t)2 * i];
         }
         count = AGE_SAMPLES / 2;
     }

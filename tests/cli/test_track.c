@@ -147,6 +147,7 @@ static void every_real_trace_is_read(void **state)
     if (folder == NULL) {
         print_message("skipped: no traces in %s (CAMPUS_DATA names another folder)\n", path);
         skip();
+        return;
     }
     uint32_t files = 0, points = 0;
     for (struct dirent *entry; (entry = readdir(folder)) != NULL;) {
