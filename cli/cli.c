@@ -21,8 +21,7 @@ int cli_fail(const char *fmt, ...)
     char words[WORDS_MAX];
     va_list args;
     va_start(args, fmt);
-    * / (void)vsnprintf(words, sizeof words, fmt,
-                        args); // NOLINT(clang-analyzer-valist.Uninitialized)
+    (void)vsnprintf(words, WORDS_MAX, fmt, args); // NOLINT(clang-analyzer-valist.Uninitialized)
     va_end(args);
     print_words(words);
     return CLI_FAILED;
@@ -33,8 +32,7 @@ int cli_usage(const char *usage, const char *fmt, ...)
     char words[WORDS_MAX];
     va_list args;
     va_start(args, fmt);
-    * / (void)vsnprintf(words, sizeof words, fmt,
-                        args); // NOLINT(clang-analyzer-valist.Uninitialized)
+    (void)vsnprintf(words, WORDS_MAX, fmt, args); // NOLINT(clang-analyzer-valist.Uninitialized)
     va_end(args);
     print_words(words);
     (void)fprintf(stderr, "usage: %s\n", usage);
