@@ -1,9 +1,10 @@
 /*
- * bridge.h - all brokers at once: messages in, acknowledgements after the journal, receipts and alerts
- * out.
- * Know: the bridge does not know the journal. It hands each message to on_message; the owner appends and
- * tells with bridge_durable how far the disk is. A link's burst is released (acknowledged, read on) when
- * everything it delivered is durable.
+ * bridge.h - all brokers at once: messages in, acknowledgements after the journal, receipts and
+ * alerts out. Know: the bridge does not know the journal. It hands each message to on_message; the
+ * owner appends and tells with bridge_durable how far the disk is. A link's burst is released
+ * (acknowledged, read on) when everything it delivered is durable. Each broker has two connections:
+ * "<client_id>-<n>" reads and may be held or paused, "<client_id>-<n>-out" publishes and never is,
+ * so that alerts leave while the disk is slow and are confirmed while the sources are paused.
  * Memory: own. Threads: loop thread.
  */
 #ifndef BROKER_BRIDGE_BRIDGE_H
@@ -30,16 +31,22 @@ struct bridge_options {
     const char *client_id; /* "-<n>" is added for each broker */
     uint32_t keepalive_s, connect_timeout_ms, backoff_min_ms, backoff_max_ms;
     uint32_t burst_max;
-    uint32_t alerts_max;       /* alerts waiting for confirmation, all topics of an alert as one */
-    uint32_t repeat_window_ms; /* after a lost connection alerts of this long before are sent again */
+    uint32_t alerts_max; /* alerts waiting for confirmation, all topics of an alert as one; as many
+                            confirmed ones are kept for repeats, the oldest forgotten first */
+    uint32_t
+        repeat_window_ms; /* after a lost connection alerts of this long before are sent again */
+    /* When, after the connection is back: twice, since subscribers need a while to be back as well;
+     * the second time with what was published meanwhile. 0: 3000, 15000, 10000. */
+    uint32_t repeat_first_ms, repeat_second_ms, repeat_meanwhile_ms;
 };
 
 struct bridge_callbacks {
     void *context;
-    /* Take the message that came over brokers[broker]; *ret_end = journal position that must be durable before it is acknowledged
-     * (0: at once). STATUS_FULL: offer it again after bridge_resume; the link stops reading. */
-    enum status (*on_message)(void *context, uint32_t broker, struct text topic, struct text payload,
-                              uint64_t *ret_end);
+    /* Take the message that came over brokers[broker]; *ret_end = journal position that must be
+     * durable before it is acknowledged (0: at once). STATUS_FULL: offer it again after
+     * bridge_resume; the link stops reading. */
+    enum status (*on_message)(void *context, uint32_t broker, struct text topic,
+                              struct text payload, uint64_t *ret_end);
     /* Every alert added with journal end <= `end` was confirmed by all alert brokers. */
     void (*on_alerts_confirmed)(void *context, uint64_t end);
 };
@@ -54,9 +61,9 @@ void bridge_durable(struct bridge *bridge, uint64_t pos);
 /* Sources may go on after STATUS_FULL. */
 void bridge_resume(struct bridge *bridge);
 
-/* Publishes to the topics (QoS 1) on every alert broker; kept until confirmed, sent after reconnects,
- * repeated with the same payload when a broker may have forgotten it. In order of `end`. Copies.
- * STATUS_FULL: alerts_max waiting; call again after on_alerts_confirmed. */
+/* Publishes to the topics (QoS 1) on every alert broker; kept until confirmed, sent after
+ * reconnects, repeated with the same payload when a broker may have forgotten it. In order of
+ * `end`. Copies. STATUS_FULL: alerts_max waiting; call again after on_alerts_confirmed. */
 struct bridge_alert {
     uint64_t end;
     const char *const *topics;
@@ -67,15 +74,16 @@ enum status bridge_add_alert(struct bridge *bridge, const struct bridge_alert *a
 /* Room for how many more alerts. */
 uint32_t bridge_alert_room(const struct bridge *bridge);
 
-/* Publishes a receipt (QoS 0) on the topic at brokers[broker]; nothing happens while that link is down:
- * the sender's next report asks again. */
+/* Publishes a receipt (QoS 0) on the topic at brokers[broker]; nothing happens while that link is
+ * down: the sender's next report asks again. */
 void bridge_send_receipt(struct bridge *bridge, uint32_t broker, const char *topic,
                          struct text payload);
 
 struct bridge_stats {
-    uint32_t links, links_up;
+    uint32_t links, links_up; /* brokers; up: both connections */
     uint64_t received, received_bytes, bursts, losses;
     uint64_t alerts_added, alerts_confirmed, alerts_repeated, alerts_waiting;
+    uint64_t alerts_forgotten; /* dropped from the repeats before repeat_window_ms had passed */
     uint64_t receipts;
 };
 void bridge_stats(const struct bridge *bridge, struct bridge_stats *ret);
