@@ -207,6 +207,27 @@ static void what_is_no_shape_is_refused_by_its_number(void **unused)
     }
 }
 
+static void neighbours_both_cover_their_common_edge(void **unused)
+{
+    (void)unused;
+    const struct geo_point other[4] = {{364010000, 1130010000},
+                                       {364010000, 1130020000},
+                                       {364000000, 1130020000},
+                                       {364000000, 1130010000}};
+    struct geo_shape shapes[2] = {square_shape(), square_shape()};
+    shapes[1].points = other;
+    geo_shape_set_bounds(&shapes[1]);
+    struct geo_index *index = build(shapes, 2);
+    for (int32_t lat = 363999999; lat <= 364010001; lat += 101) {
+        for (int32_t lon = 1130009999; lon <= 1130010001; lon++) {
+            compare(index, shapes, 2, (struct geo_point){lat, lon});
+        }
+    }
+    uint32_t found[GEO_FOUND_MAX];
+    assert_int_equal(geo_index_find(index, (struct geo_point){364005000, 1130010000}, found), 2);
+    geo_index_free(index);
+}
+
 static void many_different_boundaries_through_one_point_are_told_apart(void **unused)
 {
     (void)unused;
@@ -245,6 +266,7 @@ int main(void)
         cmocka_unit_test(
             as_many_shapes_as_allowed_over_one_place_are_found_and_one_more_is_refused),
         cmocka_unit_test(what_is_no_shape_is_refused_by_its_number),
+        cmocka_unit_test(neighbours_both_cover_their_common_edge),
         cmocka_unit_test(many_different_boundaries_through_one_point_are_told_apart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

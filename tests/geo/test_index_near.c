@@ -114,6 +114,26 @@ static void where_there_is_no_room_the_covering_ones_stay(void **unused)
     geo_index_free(index);
 }
 
+static void what_ends_at_the_antimeridian_is_near_from_beyond_it(void **unused)
+{
+    (void)unused;
+    const struct geo_point points[4] = {
+        {0, 1799000000}, {0, 1800000000}, {1000000, 1800000000}, {1000000, 1799000000}};
+    const uint32_t ends[1] = {4};
+    struct geo_shape shape = {.kind = GEO_POLYGON,
+                              .point_count = 4,
+                              .ring_count = 1,
+                              .points = points,
+                              .ring_ends = ends};
+    geo_shape_set_bounds(&shape);
+    struct geo_index *index = build(&shape, 1);
+    struct geo_near near;
+    struct geo_point p = {500000, -1799990000};
+    assert_int_equal(geo_index_near(index, p, 300, &near, 1), 1);
+    assert_true(fabs((double)near.distance_m - 111.32) < 0.02);
+    geo_index_free(index);
+}
+
 /* Metres on the ellipsoid by the mid-latitude radii, good to millimetres over some kilometres: an
  * oracle that shares nothing with the code but the ellipsoid. */
 static double metres(struct geo_point a, struct geo_point b)
@@ -180,6 +200,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(distances_agree_with_the_shapes),
         cmocka_unit_test(where_there_is_no_room_the_covering_ones_stay),
+        cmocka_unit_test(what_ends_at_the_antimeridian_is_near_from_beyond_it),
         cmocka_unit_test(distances_are_within_a_decimetre_of_a_sampled_boundary),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
