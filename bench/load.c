@@ -263,6 +263,7 @@ static enum status warm_up(struct load *load, struct status_detail *detail)
         load->warm_up_sent++;
     }
     wait_acks(load);
+    wait_alerts(load); /* what they raised must not stand in the way of what is timed */
     struct load_counts counts = load_ledger_counts(&load->ledger);
     return counts.acked == counts.sent
                ? STATUS_OK
