@@ -18,7 +18,7 @@
     "  --repeat          one day after the other, each with other pupils, until stopped\n"           \
     "  --no-receipts     do not wait for campusd's receipts\n"                                       \
     "into a file:\n"                                                                                 \
-    "  --out FILE.csv    fixes: card,time,lat,lon,accuracy_m,source,arrival,seq\n"                 \
+    "  --out FILE.csv    fixes: card,time,lat,lon,accuracy_m,source,arrival,seq\n"                   \
     "  --others FILE.csv all else: card,time,arrival,kind,what,gate,seq\n"                           \
     "  --date 2026-03-02"
 

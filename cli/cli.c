@@ -39,6 +39,22 @@ int cli_usage(const char *usage, const char *fmt, ...)
     return CLI_USAGE;
 }
 
+void cli_warn(void *warnings, const char *words)
+{
+    struct cli_warnings *known = warnings;
+    if (known->count++ < CLI_WARNINGS_SHOWN) {
+        (void)fprintf(stderr, "%s: %s: %s\n", program_invocation_short_name, known->path, words);
+    }
+}
+
+void cli_warn_end(const struct cli_warnings *warnings)
+{
+    if (warnings->count > CLI_WARNINGS_SHOWN) {
+        (void)cli_fail("%s: and %u more warnings of this kind", warnings->path,
+                       warnings->count - CLI_WARNINGS_SHOWN);
+    }
+}
+
 static const struct cli_option *find_option(const struct cli_option *options, const char *word,
                                             size_t length)
 {

@@ -7,6 +7,7 @@
 #define CLI_CLI_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/arena.h"
 #include "base/buffer.h"
@@ -28,6 +29,17 @@ int cmd_status(int argc, char **argv);
 int cli_fail(const char *fmt, ...) PRINTF(1, 2);
 /* The same with the usage behind it; returns CLI_USAGE. */
 int cli_usage(const char *usage, const char *fmt, ...) PRINTF(2, 3);
+
+/* Warnings about one file: the first CLI_WARNINGS_SHOWN are printed, the others counted. cli_warn
+ * has the form of geo_geojson_options.warn; its context is the struct. */
+#define CLI_WARNINGS_SHOWN 10u
+struct cli_warnings {
+    const char *path;
+    uint32_t count;
+};
+void cli_warn(void *warnings, const char *words);
+/* Says how many were not shown. */
+void cli_warn_end(const struct cli_warnings *warnings);
 
 /* Options "--name VALUE" and "--name=VALUE" (value != NULL) or "--name" (flag != NULL), a list that
  * ends with a zero entry. Words that are no options are moved to the front of argv, *ret_words of

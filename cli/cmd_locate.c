@@ -41,12 +41,6 @@ struct locate {
 
 /* ---- fences ---- */
 
-static void warn(void *context, const char *words)
-{
-    const struct locate *locate = context;
-    (void)fprintf(stderr, "campusctl: %s: %s\n", locate->fences_path, words);
-}
-
 static enum status check_id(struct locate *locate, const char *id)
 {
     return strpbrk(id, "|\r\n") == NULL
@@ -65,15 +59,17 @@ static enum status read_fences(struct locate *locate)
     if (status != STATUS_OK) {
         return status;
     }
+    struct cli_warnings warnings = {.path = locate->fences_path};
     const struct geo_geojson_options options = {
-        .datum_default = locate->datum, .lenient = true, .warn = warn, .context = locate};
+        .datum_default = locate->datum, .lenient = true, .warn = cli_warn, .context = &warnings};
     struct geo_features *features = &locate->features;
     status = geo_geojson_read(json, &options, &locate->arena, features, &locate->detail);
+    cli_warn_end(&warnings);
     if (status != STATUS_OK) {
         return status_detail_wrap(&locate->detail, status, "%s", locate->fences_path);
     }
     if (features->count == 0) {
-        warn(locate, "no fence in it");
+        cli_warn(&warnings, "no fence in it");
     }
     struct geo_shape *shapes = arena_array(&locate->arena, features->count, sizeof *shapes);
     if (shapes == NULL) {

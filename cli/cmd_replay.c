@@ -49,12 +49,6 @@ struct replay {
     struct status_detail detail;
 };
 
-static void warn(void *context, const char *words)
-{
-    const struct replay *replay = context;
-    (void)fprintf(stderr, "campusctl: %s: %s\n", replay->fences_path, words);
-}
-
 static enum status fill_fence(struct replay *replay, uint32_t place,
                               const struct geo_feature *feature)
 {
@@ -85,10 +79,12 @@ static enum status read_fences(struct replay *replay)
     if (status != STATUS_OK) {
         return status;
     }
+    struct cli_warnings warnings = {.path = replay->fences_path};
     struct geo_geojson_options options = {
-        .datum_default = replay->datum, .lenient = true, .warn = warn, .context = replay};
+        .datum_default = replay->datum, .lenient = true, .warn = cli_warn, .context = &warnings};
     struct geo_features features = {0};
     status = geo_geojson_read(json, &options, &replay->arena, &features, detail);
+    cli_warn_end(&warnings);
     if (status != STATUS_OK) {
         return status_detail_wrap(detail, status, "%s", replay->fences_path);
     }
