@@ -128,7 +128,7 @@ void pg_fixture_up(struct pg_fixture *fixture)
             setenv("NOTIFY_SOCKET", ready, 1) != 0) {
             _exit(126);
         }
-        (void)execl(POSTGRES, "postgres", "-D", "data", "-k", fixture->folder, "-p", port, "-c",
+        (void)execl(POSTGRES, POSTGRES, "-D", "data", "-k", fixture->folder, "-p", port, "-c",
                     "listen_addresses=127.0.0.1", "-c", "fsync=off", "-c", "max_connections=40",
                     "-c", "shared_buffers=32MB", (char *)NULL);
         _exit(127);
