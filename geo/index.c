@@ -7,7 +7,7 @@
 #include "base/assert.h"
 #include "geo/index_internal.h"
 
-enum { BATCH = 64 };
+enum { BATCH = 128 };
 
 /* A point on its way down: the entry reached, and the place within that entry's cell. */
 struct descent {
@@ -64,26 +64,44 @@ static uint32_t find_set(const struct geo_index *index, struct geo_point p)
     return finish(index, &at, p);
 }
 
-/* Each step asks for what the next one reads, for all points, before any of them waits. */
+/* Each step asks for what the next one reads, for all points, before any of them waits. Which
+ * points go on is a list made without a branch: the way down is as hard to foresee as the points.
+ */
 static void find_some(const struct geo_index *index, const struct geo_point *points, uint32_t count,
                       uint32_t *ret_sets)
 {
     struct descent at[BATCH];
+    uint8_t blocks[BATCH], leaves[BATCH];
+    uint32_t block_count = 0, leaf_count = 0;
     for (uint32_t i = 0; i < count; i++) {
         at[i] = enter(index, points[i]);
-        if ((at[i].entry & 3) == ENTRY_BLOCK) {
-            __builtin_prefetch(block_place(index, &at[i]));
-        }
+        ret_sets[i] = at[i].entry >> 2;
+        blocks[block_count] = (uint8_t)i;
+        block_count += (at[i].entry & 3) == ENTRY_BLOCK;
+        leaves[leaf_count] = (uint8_t)i;
+        leaf_count += (at[i].entry & 3) == ENTRY_LEAF;
     }
-    for (uint32_t i = 0; i < count; i++) {
-        while ((at[i].entry & 3) == ENTRY_BLOCK) {
+    while (block_count > 0) {
+        uint32_t deeper_count = 0;
+        for (uint32_t k = 0; k < block_count; k++) {
+            __builtin_prefetch(block_place(index, &at[blocks[k]]));
+        }
+        for (uint32_t k = 0; k < block_count; k++) {
+            uint8_t i = blocks[k];
             go_down(index, &at[i]);
+            ret_sets[i] = at[i].entry >> 2;
+            blocks[deeper_count] = i;
+            deeper_count += (at[i].entry & 3) == ENTRY_BLOCK;
+            leaves[leaf_count] = i;
+            leaf_count += (at[i].entry & 3) == ENTRY_LEAF;
         }
-        if ((at[i].entry & 3) == ENTRY_LEAF) {
-            __builtin_prefetch(index->words + (at[i].entry >> 2));
-        }
+        block_count = deeper_count;
     }
-    for (uint32_t i = 0; i < count; i++) {
+    for (uint32_t k = 0; k < leaf_count; k++) {
+        __builtin_prefetch(index->words + ret_sets[leaves[k]]);
+    }
+    for (uint32_t k = 0; k < leaf_count; k++) {
+        uint8_t i = leaves[k];
         ret_sets[i] = finish(index, &at[i], points[i]);
     }
 }
