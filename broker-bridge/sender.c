@@ -160,8 +160,9 @@ static void tell_progress(struct sender_hub *hub, uint32_t no)
 
 static bool may_send(const struct sender_hub *hub, const struct sender *sender)
 {
-    return sender->next_to_send != NULL && !sender->conflict &&
-           (hub->no_receipts || sender->next_to_send->seq - sender->first->seq < SEQUENCE_WINDOW);
+    const struct sent_report *first = sender->first, *next = sender->next_to_send;
+    return next != NULL && first != NULL && !sender->conflict &&
+           (hub->no_receipts || next->seq - first->seq < SEQUENCE_WINDOW);
 }
 
 static void note_sent(struct sender_hub *hub, struct sender *sender)

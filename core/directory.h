@@ -26,7 +26,7 @@ struct dir_card {
     const char *id;
     const char *owntracks; /* "user/device" of a phone that stands in for the card, or NULL */
     uint32_t pupil_no;     /* 0: issued to nobody */
-    uint32_t school_no;    /* where it may report: the pupil's school; 0: nowhere, issued to nobody */
+    uint32_t school_no; /* where it may report: the pupil's school; 0: nowhere, issued to nobody */
 };
 struct dir_guardian {
     const char *id;

@@ -118,7 +118,7 @@ static enum status set_value(struct config *config, const struct setting *settin
     case LIST_KIND:
         return value.length == 0 ? STATUS_OK : set_item(config, setting, value, detail);
     }
-    ASSERT(!"a kind of setting");
+    ASSERT(false); /* the table has no other kind */
     return STATUS_INVALID;
 }
 

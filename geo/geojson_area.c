@@ -78,7 +78,7 @@ static void name_ring(const struct geojson_area *area, struct geo_point place,
                       struct geojson_fault *fault)
 {
     const struct geo_scale steps = {1, 1};
-    double best = INFINITY;
+    double best = HUGE_VAL;
     uint32_t part = 0, first = 0, start = 0;
     for (uint32_t r = 0; r < area->ring_count; r++) {
         if (r == area->part_ends[part]) {

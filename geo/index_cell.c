@@ -146,7 +146,7 @@ static enum closeness closeness_of(const struct build_edge *edge, double radius_
     double within_m = radius_m - margin_m, farthest2 = 0;
     double from = 0, to = 1;
     double nearest2 =
-        clip(dx, x, x + size, &from, &to) && clip(dy, y, y + size, &from, &to) ? 0 : INFINITY;
+        clip(dx, x, x + size, &from, &to) && clip(dy, y, y + size, &from, &to) ? 0 : HUGE_VAL;
     struct rectangle r = {x * least.lon_m, y * least.lat_m, (x + size) * least.lon_m,
                           (y + size) * least.lat_m};
     nearest2 = fmin(nearest2, rectangle_gap2(&r, 0, 0));
@@ -239,7 +239,7 @@ bool build_point_is_inside(const struct build *build, const struct build_run *ru
     }
     struct geo_point p = {(int32_t)cell.lat, (int32_t)cell.lon};
     struct geo_scale scale = geo_scale_at(p.lat_e7);
-    double best = INFINITY;
+    double best = HUGE_VAL;
     for (uint32_t i = 0; i < run->count; i++) {
         const struct build_edge *edge = &build->edges[build->refs.items[run->first + i]];
         best = fmin(best, geo_segment_gap2(scale, p, edge->a, edge->b));

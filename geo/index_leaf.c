@@ -50,7 +50,7 @@ static uint32_t round_state(const struct geo_index *index, const uint32_t *group
                             struct geo_point p)
 {
     struct geo_scale scale = geo_scale_at(p.lat_e7);
-    double best = INFINITY;
+    double best = HUGE_VAL;
     for (uint32_t i = 0; i < count; i++) {
         const uint32_t *edge = group + 1 + (size_t)i * EDGE_WORDS;
         best = fmin(best, geo_segment_gap2(scale, p, edge_start(edge), edge_end(edge)));

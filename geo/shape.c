@@ -89,7 +89,7 @@ double geo_shape_distance_m(const struct geo_shape *shape, struct geo_point poin
     if (shape->kind != GEO_POLYGON) {
         return sqrt(line_gap2(shape, point, scale)) - shape->radius_m;
     }
-    double best = INFINITY;
+    double best = HUGE_VAL;
     struct edge_walk walk = {.shape = shape};
     while (next_edge(&walk)) {
         best = fmin(best, geo_segment_gap2(scale, point, walk.a, walk.b));

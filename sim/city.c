@@ -67,7 +67,7 @@ static void give_counties(struct sim_city *city)
 static double nearest_school_m(const struct sim_city *city, uint32_t count,
                                const struct sim_land *land)
 {
-    double nearest = INFINITY;
+    double nearest = HUGE_VAL;
     for (uint32_t i = 0; i < count; i++) {
         const struct sim_land *other = &city->schools[i].land;
         nearest = fmin(nearest, hypot((other->lat - land->lat) * SIM_METRES_PER_DEGREE,
@@ -231,13 +231,14 @@ uint64_t sim_city_digest(const struct sim_city *city)
     uint64_t hash = mix(SIM_CITY_VERSION, options->seed);
     for (uint32_t i = 0; i < options->schools; i++) {
         const struct sim_school *school = &city->schools[i];
-        hash = mix(hash,
-                   (uint64_t)school->pupil_count << 32 | school->county << 8 | school->gate_count);
+        hash = mix(hash, (uint64_t)school->pupil_count << 32 | (uint64_t)school->county << 8 |
+                             school->gate_count);
     }
     for (uint32_t i = 0; i < options->pupils; i++) {
         const struct sim_pupil *pupil = &city->pupils[i];
-        hash = mix(hash, (uint64_t)pupil->guardian_first << 32 | pupil->grade << 16 |
-                             pupil->class_no << 8 | pupil->guardian_count);
+        hash = mix(hash, (uint64_t)pupil->guardian_first << 32 |
+                             (uint64_t)(uint64_t)pupil->grade << 16 |
+                             (uint64_t)(uint64_t)pupil->class_no << 8 | pupil->guardian_count);
     }
     for (uint32_t i = 0; i < sim_city_fence_count(city); i++) {
         struct sim_fence fence;

@@ -31,7 +31,7 @@ static int bind_socket(int port)
 int free_port(void)
 {
     int fd = bind_socket(0);
-    struct sockaddr_in address;
+    struct sockaddr_in address = {.sin_port = 0};
     socklen_t size = sizeof address;
     assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &size), 0);
     (void)close(fd);

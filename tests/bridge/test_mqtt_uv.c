@@ -245,9 +245,11 @@ static void a_held_burst_stops_reading_until_its_release(void **state)
     publish(&b, 1, 300);
     wait_for(&b, has_published, 300);
     wait_for(&a, has_received, 1);
-    for (uint32_t before = 0; a.received < 300; before = a.received) {
+    uint32_t burst = 0;
+    while (a.received < 300) {
+        const uint32_t before = burst;
         wait_for(&a, has_received, before + 1);
-        uint32_t burst = a.received;
+        burst = a.received;
         loop_for(&loop, 20);
         assert_int_equal(a.received, burst);
         assert_true(burst - before <= 64);

@@ -144,8 +144,9 @@ static void bd09_goes_back_as_in_gcoord(void **unused)
 static void the_inverses_come_back_within_a_millimetre(void **unused)
 {
     (void)unused;
-    for (double lat = 18; lat < 54; lat += 0.37) {
-        for (double lon = 73.5; lon < 135; lon += 0.41) {
+    for (int row = 0; row < 97; row++) {
+        for (int column = 0; column < 150; column++) {
+            const double lat = 18 + row * 0.37, lon = 73.5 + column * 0.41;
             for (enum geo_datum datum = GEO_WGS84; datum <= GEO_BD09; datum++) {
                 double there_lat = lat, there_lon = lon;
                 geo_from_wgs84(datum, &there_lat, &there_lon);
@@ -180,7 +181,8 @@ static void abroad_gcj02_is_wgs84(void **unused)
 static void the_edge_of_the_box_ends_and_stays_near(void **unused)
 {
     (void)unused;
-    for (double off = -0.02; off < 0.02; off += 0.0007) {
+    for (int step = 0; step < 57; step++) {
+        const double off = -0.02 + step * 0.0007;
         double lat = 30 + off, lon = 72.004 + off;
         geo_to_wgs84(GEO_GCJ02, &lat, &lon);
         assert_true(metres(lat, lon, 30 + off, 72.004 + off) < 2000);

@@ -62,9 +62,10 @@ static void open_grounds(struct grounds *grounds, const char *name)
         fail_msg("%s: %s", name, detail.text);
     }
     grounds->geos = GEOS_init_r();
-    grounds->shapes = calloc(features->count, sizeof *grounds->shapes);
-    grounds->areas = calloc(features->count, sizeof *grounds->areas);
-    grounds->prepared = calloc(features->count, sizeof *grounds->prepared);
+    struct arena *arena = &grounds->arena;
+    grounds->shapes = arena_array(arena, features->count, sizeof *grounds->shapes);
+    grounds->areas = arena_array(arena, features->count, sizeof(void *));
+    grounds->prepared = arena_array(arena, features->count, sizeof(void *));
     for (uint32_t i = 0; i < features->count; i++) {
         grounds->shapes[i] = features->items[i].shape;
         grounds->areas[i] = area_of(grounds->geos, &grounds->shapes[i]);
@@ -84,9 +85,6 @@ static void close_grounds(struct grounds *grounds)
     }
     GEOS_finish_r(grounds->geos);
     geo_index_free(grounds->index);
-    free(grounds->shapes);
-    free(grounds->areas);
-    free(grounds->prepared);
     arena_release(&grounds->arena);
 }
 

@@ -149,7 +149,7 @@ static double metres(struct geo_point a, struct geo_point b)
 
 static double sampled_distance(const struct geo_shape *shape, struct geo_point p)
 {
-    double best = INFINITY;
+    double best = HUGE_VAL;
     for (uint32_t i = 0; i < shape->point_count; i++) {
         struct geo_point a = shape->points[i], b = shape->points[(i + 1) % shape->point_count];
         for (uint32_t k = 0; k <= 4000; k++) {

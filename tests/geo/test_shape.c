@@ -167,7 +167,7 @@ static bool take_wkt_polygon(struct made *made, const char *wkt)
     }
     uint32_t count = 0, rings = 0;
     for (const char *c = wkt; *c != '\0'; c++) {
-        double x, y;
+        double x = 0, y = 0;
         if ((*c == '(' || *c == ',') && sscanf(c + 1, " %lf %lf", &x, &y) == 2) {
             assert_true(count < POINTS_MAX);
             made->points[count++] = at(y, x);
@@ -175,7 +175,7 @@ static bool take_wkt_polygon(struct made *made, const char *wkt)
             made->ends[rings++] = --count; /* without its repeated point */
         }
     }
-    uint32_t last = made->ends[0];
+    uint32_t last = rings > 0 ? made->ends[0] : 0;
     finish(made, GEO_POLYGON, count, 0);
     made->ends[0] = last;
     made->shape.ring_count = rings;
