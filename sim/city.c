@@ -236,9 +236,8 @@ uint64_t sim_city_digest(const struct sim_city *city)
     }
     for (uint32_t i = 0; i < options->pupils; i++) {
         const struct sim_pupil *pupil = &city->pupils[i];
-        hash = mix(hash, (uint64_t)pupil->guardian_first << 32 |
-                             (uint64_t)(uint64_t)pupil->grade << 16 |
-                             (uint64_t)(uint64_t)pupil->class_no << 8 | pupil->guardian_count);
+        hash = mix(hash, (uint64_t)pupil->guardian_first << 32 | (uint64_t)pupil->grade << 16 |
+                             (uint64_t)pupil->class_no << 8 | pupil->guardian_count);
     }
     for (uint32_t i = 0; i < sim_city_fence_count(city); i++) {
         struct sim_fence fence;

@@ -22,8 +22,8 @@ static void degrees_go_to_the_nearest_lattice_point(void **unused)
 static void what_is_off_the_globe_is_refused_and_nothing_written(void **unused)
 {
     (void)unused;
-    const double bad[][2] = {{90.0000001, 0},          {0, -180.0000001}, {(double)(double)NAN, 0},
-                             {0, (double)(double)NAN}, {HUGE_VAL, 0},     {0, -HUGE_VAL}};
+    const double bad[][2] = {{90.0000001, 0},  {0, -180.0000001}, {(double)NAN, 0},
+                             {0, (double)NAN}, {HUGE_VAL, 0},     {0, -HUGE_VAL}};
     struct geo_point p = {7, 8};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         assert_int_equal(geo_point_from_degrees(bad[i][0], bad[i][1], &p), STATUS_INVALID);
