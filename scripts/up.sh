@@ -42,6 +42,7 @@ campus: running below $STACK, logs in $STACK/log
 campus:   broker $CAMPUS_BROKER    PostgreSQL "$CAMPUS_PG"
 campus:   ask it:  build/release/bin/campusctl status | alerts tail | fences list
 campus:   stop it: ./campus down
+campus: the pupils' day runs ${CAMPUS_SPEED:-60} times as fast and ends now, so its times lie in the past: hence "(late)"
 END
 }
 
