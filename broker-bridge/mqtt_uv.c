@@ -82,7 +82,8 @@ struct mqtt_link {
     uint32_t inside;
     bool lost; /* on_disconnect came, or a reason to give up was found */
     struct status_detail lost_words;
-    uint64_t progress; /* packets that had an effect in this wake-up */
+    /* Packets that had an effect, ever, and at the last look at the deadline. */
+    uint64_t progress, deadline_progress;
 
     bool held;      /* a burst waits for its release: nothing may be written, nothing is read */
     uint32_t burst; /* messages delivered since the last release */
@@ -429,8 +430,10 @@ static void on_timer(uv_timer_t *timer)
         start_attempt(link);
         return;
     }
-    if (link->held || is_paused(link)) {
-        /* Not the broker keeps us waiting but we it. */
+    bool moving = link->progress != link->deadline_progress;
+    if (link->held || is_paused(link) || (link->state == LINK_SUBSCRIBING && moving)) {
+        /* Not the broker keeps us waiting but we it, or the SUBACK stands behind a long backlog. */
+        link->deadline_progress = link->progress;
         (void)uv_timer_start(&link->timer, on_timer, link->connect_timeout_ms, 0);
         return;
     }
@@ -526,6 +529,7 @@ static void start_attempt(struct mqtt_link *link)
     }
     link->state = LINK_RESOLVING;
     link->lost = link->subscribed = false;
+    link->deadline_progress = link->progress;
     int failed = uv_timer_start(&link->timer, on_timer, link->connect_timeout_ms, 0);
     ASSERT(failed == 0);
     start_resolving(link);
