@@ -62,9 +62,11 @@ struct mqtt_link {
     uint32_t burst_max, inflight_max;
 
     enum link_state state;
-    bool closing;
     uint32_t pauses;
-    bool session_present, subscribed;
+    bool closing, session_present, subscribed;
+    bool lost; /* on_disconnect came, or a reason to give up was found: lost_words */
+    bool held; /* a burst waits for its release: nothing may be written, nothing is read */
+    uint16_t last_mid;
     struct mosquitto *mosq;
     struct resolve *resolve;
     char addresses[ADDRESSES_MAX][INET6_ADDRSTRLEN];
@@ -80,16 +82,13 @@ struct mqtt_link {
 
     /* Inside a call of libmosquitto: what callbacks ask for is done when it has returned. */
     uint32_t inside;
-    bool lost; /* on_disconnect came, or a reason to give up was found */
     struct status_detail lost_words;
     /* Packets that had an effect, ever, and at the last look at the deadline. */
     uint64_t progress, deadline_progress;
 
-    bool held;      /* a burst waits for its release: nothing may be written, nothing is read */
-    uint32_t burst; /* messages delivered since the last release */
+    uint32_t burst;                /* messages delivered since the last release */
     uint8_t unconfirmed[MIDS / 8]; /* bit = mid of a QoS 1 publish of ours without PUBACK */
     uint32_t inflight, unsent;
-    uint16_t last_mid;
 
     struct mqtt_link_stats stats;
     void (*on_closed)(void *context);

@@ -141,7 +141,7 @@ static enum status on_message(void *context, uint32_t broker, struct text topic,
     assert_true(owner.received < MESSAGES_MAX);
     owner.brokers[owner.received] = broker;
     owner.numbers[owner.received++] = (int)number;
-    *ret_end = owner.needs_disk ? owner.received * 10 : 0;
+    *ret_end = owner.needs_disk ? (uint64_t)owner.received * 10 : 0;
     return STATUS_OK;
 }
 
@@ -327,18 +327,18 @@ static void a_message_is_acknowledged_when_the_disk_has_it_and_not_before(void *
     wait_messages(1);
     loop_for(&loop, 30);
     uint32_t before = owner.received; /* a burst, and nothing after it */
-    bridge_durable(owner.bridge, before * 10 - 1);
+    bridge_durable(owner.bridge, (uint64_t)before * 10 - 1);
     loop_for(&loop, 30);
     assert_int_equal(owner.received, before);
     close_bridge();
     bridge_at(1, 16);
     wait_messages(before + 1); /* all of it again */
     while (owner.received < before + 40) {
-        bridge_durable(owner.bridge, owner.received * 10);
+        bridge_durable(owner.bridge, (uint64_t)owner.received * 10);
         wait_messages(owner.received + 1);
     }
     assert_numbers(before, 1, 40);
-    bridge_durable(owner.bridge, owner.received * 10);
+    bridge_durable(owner.bridge, (uint64_t)owner.received * 10);
     loop_for(&loop, 30);
     close_bridge();
     uint32_t all = owner.received;
