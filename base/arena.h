@@ -1,7 +1,8 @@
 /*
  * arena.h - memory that is given out in a row and taken back all at once.
  * Know: a fixed arena never grows (hot path); a growing one chains blocks (boot, imports).
- * Memory: what it hands out lives until arena_reset or arena_release. Threads: one at a time.
+ * Memory: what it hands out lives until arena_reset or arena_release.
+ * Threads: one at a time.
  */
 #ifndef BASE_ARENA_H
 #define BASE_ARENA_H

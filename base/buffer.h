@@ -2,7 +2,8 @@
  * buffer.h - a growing byte buffer that cannot be made without a maximum.
  * Know: after a failed append the buffer is marked failed and takes no more, so a writer may append
  * many pieces and look once, with buffer_status.
- * Memory: data belongs to the buffer; valid until the next append. Threads: one at a time.
+ * Memory: data belongs to the buffer; valid until the next append.
+ * Threads: one at a time.
  */
 #ifndef BASE_BUFFER_H
 #define BASE_BUFFER_H

@@ -1,5 +1,6 @@
 /*
- * clock.h - the two clocks. The core never calls them: time comes to it as data. Threads: any.
+ * clock.h - the two clocks. The core never calls them: time comes to it as data.
+ * Threads: any.
  */
 #ifndef BASE_CLOCK_H
 #define BASE_CLOCK_H

@@ -2,7 +2,8 @@
  * csv.h - rows of a CSV text (RFC 4180), with the line that each began on.
  * Know: the separator is ',' or, where the header line holds ';' or a tab but no ',', that one. A
  * byte order mark is skipped. Blank lines are skipped. Fields are not trimmed; quoted ones are
- * unescaped. Memory: fields point into the text, or into the arena where they were unescaped.
+ * unescaped.
+ * Memory: fields point into the text, or into the arena where they were unescaped.
  * Threads: one.
  */
 #ifndef BASE_CSV_H

@@ -1,7 +1,8 @@
 /*
  * log.h - logfmt lines on stderr: `ts=... level=info event=broker.connected broker=127.0.0.1:1883`.
  * Know: only edges and programs log; values are quoted as needed; no coordinates, card ids or names
- * above LOG_DEBUG. Units are in the key (`took_ms`). Threads: any; a line is one write.
+ * above LOG_DEBUG. Units are in the key (`took_ms`).
+ * Threads: any; a line is one write.
  */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H

@@ -1,7 +1,9 @@
 /*
  * status.h - the one vocabulary of outcomes.
  * Know: a function that can fail for reasons outside the program returns enum status; a bug
- * asserts. Memory: a status_detail belongs to the caller and has a fixed size. Threads: any.
+ * asserts.
+ * Memory: a status_detail belongs to the caller and has a fixed size.
+ * Threads: any.
  */
 #ifndef BASE_STATUS_H
 #define BASE_STATUS_H

@@ -1,7 +1,10 @@
 /*
  * figures.h - the results of a benchmark as the file that --json names: {"figures":
- * {"geo.x": 27.1}}. Know: a key once published keeps its meaning. `./campus bench` puts machine and
- * commit before it. Memory: the caller's; keys are copied. Threads: one.
+ * {"geo.x": 27.1}}.
+ * Know: a key once published keeps its meaning. `./campus bench` puts machine and
+ * commit before it.
+ * Memory: the caller's; keys are copied.
+ * Threads: one.
  */
 #ifndef BENCH_FIGURES_H
 #define BENCH_FIGURES_H

@@ -1,7 +1,8 @@
 /*
  * histogram.h - how often which value was seen, log-linear: exact below 64, else within 1/64 of the
  * value.
- * Memory: the caller's, about 30 KiB. Threads: one at a time.
+ * Memory: the caller's, about 30 KiB.
+ * Threads: one at a time.
  */
 #ifndef BENCH_HISTOGRAM_H
 #define BENCH_HISTOGRAM_H

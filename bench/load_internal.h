@@ -1,8 +1,11 @@
 /*
  * load_internal.h - the parts of campus-load: cards, the ledger of what was sent, senders, the
- * listener, the check of the archive. Know: the main thread sends by a schedule that waits for
+ * listener, the check of the archive.
+ * Know: the main thread sends by a schedule that waits for
  * nothing; libmosquitto's threads, one a connection, write acknowledgements and alerts down.
- * Microseconds are of clock_mono_us. Memory: own, from start to end of the program. Threads: what a
+ * Microseconds are of clock_mono_us.
+ * Memory: own, from start to end of the program.
+ * Threads: what a
  * function may be called from is said.
  */
 #ifndef BENCH_LOAD_INTERNAL_H

@@ -1,11 +1,13 @@
 /*
  * bridge.h - all brokers at once: messages in, acknowledgements after the journal, receipts and
- * alerts out. Know: the bridge does not know the journal. It hands each message to on_message; the
+ * alerts out.
+ * Know: the bridge does not know the journal. It hands each message to on_message; the
  * owner appends and tells with bridge_durable how far the disk is. A link's burst is released
  * (acknowledged, read on) when everything it delivered is durable. Each broker has two connections:
  * "<client_id>-<n>" reads and may be held or paused, "<client_id>-<n>-out" publishes and never is,
  * so that alerts leave while the disk is slow and are confirmed while the sources are paused.
- * Memory: own. Threads: loop thread.
+ * Memory: own.
+ * Threads: loop thread.
  */
 #ifndef BROKER_BRIDGE_BRIDGE_H
 #define BROKER_BRIDGE_BRIDGE_H

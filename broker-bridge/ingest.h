@@ -1,6 +1,7 @@
 /*
  * ingest.h - from an MQTT message to journal records: decode, check against topic and registry,
- * drop repeats, keep what is refused as a dead letter. Know: it holds every sender's sequence
+ * drop repeats, keep what is refused as a dead letter.
+ * Know: it holds every sender's sequence
  * window; the windows advance when a record is appended and are rebuilt from the journal by
  * ingest_replay. It never touches the engine.
  *
@@ -15,7 +16,8 @@
  * is more than can wait for acknowledgement at all brokers at once (4,096 at each of 16), so that
  * nothing that a broker delivers again is taken twice, and nothing late is lost.
  *
- * Memory: own; the directory is the caller's and may be swapped. Threads: loop thread.
+ * Memory: own; the directory is the caller's and may be swapped.
+ * Threads: loop thread.
  */
 #ifndef BROKER_BRIDGE_INGEST_H
 #define BROKER_BRIDGE_INGEST_H

@@ -1,7 +1,9 @@
 /*
  * letter.h - what is refused in one message, collected into one dead letter.
  * Know: the words are plain ASCII whatever the message held, and say how many there are beyond what
- * fits. Memory: the caller's. Threads: one at a time.
+ * fits.
+ * Memory: the caller's.
+ * Threads: one at a time.
  */
 #ifndef BROKER_BRIDGE_LETTER_H
 #define BROKER_BRIDGE_LETTER_H

@@ -3,7 +3,9 @@
  * Know: acknowledgements are held: after each burst of messages the link stops reading until its
  * owner says with mqtt_link_release that all of them are durable; only then do the PUBACKs leave.
  * The link reconnects by itself for ever, with back-off; states and their next states are in
- * mqtt_uv.c. Memory: own. Threads: loop thread.
+ * mqtt_uv.c.
+ * Memory: own.
+ * Threads: loop thread.
  */
 #ifndef BROKER_BRIDGE_MQTT_UV_H
 #define BROKER_BRIDGE_MQTT_UV_H

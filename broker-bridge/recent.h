@@ -1,7 +1,9 @@
 /*
  * recent.h - the last so many (number, sequence) pairs, to know one of them again.
- * Know: when it is full the oldest makes room. Memory: own, all at the start (16 bytes a pair and 4
- * a bucket). Threads: one at a time.
+ * Know: when it is full the oldest makes room.
+ * Memory: own, all at the start (16 bytes a pair and 4
+ * a bucket).
+ * Threads: one at a time.
  */
 #ifndef BROKER_BRIDGE_RECENT_H
 #define BROKER_BRIDGE_RECENT_H

@@ -1,10 +1,12 @@
 /*
  * sender.h - the cards' and gates' side of the protocol: many senders over one MQTT connection,
- * each keeping its reports until campusd's receipt covers them. Know: reports are numbered from 1
+ * each keeping its reports until campusd's receipt covers them.
+ * Know: reports are numbered from 1
  * in the order of sender_add; at most SEQUENCE_WINDOW of a sender are on the way without a receipt;
  * what has none is sent again, in order, after each reconnect and after a time without progress.
- * Nothing here survives the process. Memory: own; callbacks' texts live until they return. Threads:
- * loop thread.
+ * Nothing here survives the process.
+ * Memory: own; callbacks' texts live until they return.
+ * Threads: loop thread.
  */
 #ifndef BROKER_BRIDGE_SENDER_H
 #define BROKER_BRIDGE_SENDER_H

@@ -3,7 +3,9 @@
  * Know: GPX: track points of all tracks and segments (waypoints and routes are no tracks). CSV: a
  * header names time|fix_ts|tracked_at|timestamp, lat|latitude, lon|lng|longitude and, where there
  * are such, accuracy_m|accuracy, source|provider, dev|user_id|device. Coordinates are taken as they
- * stand. Memory: points are in the caller's arena. Threads: any, one per arena.
+ * stand.
+ * Memory: points are in the caller's arena.
+ * Threads: any, one per arena.
  */
 #ifndef CLI_TRACK_H
 #define CLI_TRACK_H

@@ -2,7 +2,9 @@
  * directory.h - schools, pupils, cards, guardians, gates: who is who, by number and by id.
  * Know: immutable once built; changed by building another aside and handing it to engine_step.
  * Numbers come from the registry, are stable, dense and never reused; index arrays by them
- * directly. Memory: all of it in one growing arena that the directory owns. Threads: any may read.
+ * directly.
+ * Memory: all of it in one growing arena that the directory owns.
+ * Threads: any may read.
  */
 #ifndef CORE_DIRECTORY_H
 #define CORE_DIRECTORY_H

@@ -1,9 +1,11 @@
 /*
  * engine.h - the core's one door: an event in, alerts out.
  * Know: a pure function of what went in: no clock, no I/O, no allocation after engine_new. Live,
- * replay, backtest, bench and simulation all use engine_step. Memory: the engine's state is one
+ * replay, backtest, bench and simulation all use engine_step.
+ * Memory: the engine's state is one
  * allocation sized from engine_limits; the directory and fence set handed in stay the caller's and
- * must outlive their use here (until replaced). Threads: one at a time (the loop thread).
+ * must outlive their use here (until replaced).
+ * Threads: one at a time (the loop thread).
  */
 #ifndef CORE_ENGINE_H
 #define CORE_ENGINE_H

@@ -1,6 +1,7 @@
 /*
  * engine_internal.h - the engine's state, and one step under way, shared by engine.c, position.c
- * and notice.c only. Threads: one at a time.
+ * and notice.c only.
+ * Threads: one at a time.
  */
 #ifndef CORE_ENGINE_INTERNAL_H
 #define CORE_ENGINE_INTERNAL_H

@@ -2,7 +2,8 @@
  * event.h - what a card or a gate reports, decoded, converted to WGS-84 and checked.
  * Know: fixed-size plain structs, little-endian on disk (core/record.h): their layout is a contract
  * with the journals that exist. Registry numbers (`*_no`) are stable and never reused; 0 = none.
- * Units: in the names. Threads: any.
+ * Units: in the names.
+ * Threads: any.
  */
 #ifndef CORE_EVENT_H
 #define CORE_EVENT_H

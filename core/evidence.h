@@ -1,8 +1,11 @@
 /*
  * evidence.h - how much one fix or one gate pass says about being inside, and how such words add
- * up. Know: all integers, constant tables, no libm: the same events give the same sums on every
- * machine. Why these numbers: docs/presence.md. Units: evidence in thousandths of a nat (mn),
- * positive for inside; weights in 1/1024. Threads: any.
+ * up.
+ * Know: all integers, constant tables, no libm: the same events give the same sums on every
+ * machine. Why these numbers: docs/presence.md.
+ * Units: evidence in thousandths of a nat (mn),
+ * positive for inside; weights in 1/1024.
+ * Threads: any.
  */
 #ifndef CORE_EVIDENCE_H
 #define CORE_EVIDENCE_H

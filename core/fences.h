@@ -1,7 +1,8 @@
 /*
  * fences.h - the fences in force, with the index over their shapes.
  * Know: immutable; built aside, swapped whole by engine_step. Shape i of the index is items[i].
- * Memory: the set owns its arena and index. Threads: any may read.
+ * Memory: the set owns its arena and index.
+ * Threads: any may read.
  */
 #ifndef CORE_FENCES_H
 #define CORE_FENCES_H

@@ -1,8 +1,10 @@
 /*
  * presence.h - the states of (pupil, fence) that are worth a place: inside, or with evidence under
- * way. Know: "outside, nothing under way" needs no place, so a city of pupils times a city of
+ * way.
+ * Know: "outside, nothing under way" needs no place, so a city of pupils times a city of
  * fences costs a few places a pupil. When all are taken, the stalest that is not inside makes room.
- * Memory: places in the caller's arena, all at the start. Threads: one at a time.
+ * Memory: places in the caller's arena, all at the start.
+ * Threads: one at a time.
  */
 #ifndef CORE_PRESENCE_H
 #define CORE_PRESENCE_H

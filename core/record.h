@@ -2,7 +2,8 @@
  * record.h - what the journal holds: reports, dead letters, alerts, marks; flat bytes.
  * Know: little-endian; the layout is a contract with the journals that exist. Decoding checks every
  * length: a record from a disk is outside data.
- * Memory: decoded pointers point into the record. Threads: any.
+ * Memory: decoded pointers point into the record.
+ * Threads: any.
  */
 #ifndef CORE_RECORD_H
 #define CORE_RECORD_H

@@ -1,9 +1,12 @@
 /*
  * alert_flow.h - from a raised alert to its journal record and its publication, also over a
- * restart. Know: an alert is published as soon as it is raised; its record follows in the journal
+ * restart.
+ * Know: an alert is published as soon as it is raised; its record follows in the journal
  * so that the archive finds it and a restart knows it was raised. At boot the engine raises again
  * what the journal causes; what has a record, or lies before the last mark, is not raised anew;
- * what no broker confirmed is published again with the same id. Memory: own. Threads: loop thread.
+ * what no broker confirmed is published again with the same id.
+ * Memory: own.
+ * Threads: loop thread.
  */
 #ifndef DAEMON_ALERT_FLOW_H
 #define DAEMON_ALERT_FLOW_H

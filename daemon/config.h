@@ -2,7 +2,9 @@
  * config.h - the settings of campusd, read from a YAML file, checked against daemon/settings.h.
  * Know: keys are nested maps (`journal:` / `  directory: ...`); an unknown key, a value out of
  * range or a key that stands twice is an error with file, line and column. What is absent has its
- * default. Memory: texts belong to the config. Threads: any, one per config.
+ * default.
+ * Memory: texts belong to the config.
+ * Threads: any, one per config.
  */
 #ifndef DAEMON_CONFIG_H
 #define DAEMON_CONFIG_H

@@ -1,7 +1,9 @@
 /*
  * control.h - the unix socket on which campusctl asks a running campusd.
  * Know: one line in ("status", "reload"), the answer out, closed. At most CONTROL_CLIENTS_MAX at
- * once, each has CONTROL_DEADLINE_MS. Memory: own. Threads: loop thread.
+ * once, each has CONTROL_DEADLINE_MS.
+ * Memory: own.
+ * Threads: loop thread.
  */
 #ifndef DAEMON_CONTROL_H
 #define DAEMON_CONTROL_H

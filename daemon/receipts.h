@@ -2,7 +2,8 @@
  * receipts.h - which senders are owed a receipt, and when it may leave.
  * Know: a receipt tells what was taken when it was asked for, and leaves only when the journal is
  * durable up to there; several for one sender leave as one. A full queue drops the oldest and
- * counts it: the sender asks again with its next report. Threads: loop thread.
+ * counts it: the sender asks again with its next report.
+ * Threads: loop thread.
  */
 #ifndef DAEMON_RECEIPTS_H
 #define DAEMON_RECEIPTS_H

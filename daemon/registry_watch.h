@@ -2,7 +2,9 @@
  * registry_watch.h - keeps the registry and fences of a running campusd those of the database.
  * Know: everything that may block happens in a worker: connecting, looking up the revision,
  * loading, building the index, writing the cache. While PostgreSQL is away at boot, the cache file
- * serves. Memory: what on_loaded gets is the receiver's. Threads: loop thread.
+ * serves.
+ * Memory: what on_loaded gets is the receiver's.
+ * Threads: loop thread.
  */
 #ifndef DAEMON_REGISTRY_WATCH_H
 #define DAEMON_REGISTRY_WATCH_H

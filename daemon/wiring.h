@@ -1,6 +1,8 @@
 /*
  * wiring.h - the whole program in one place: brokers -> ingest -> journal -> engine -> alerts ->
- * brokers, and journal -> archive. Only here do the edges meet. Memory: own. Threads: loop thread.
+ * brokers, and journal -> archive. Only here do the edges meet.
+ * Memory: own.
+ * Threads: loop thread.
  */
 #ifndef DAEMON_WIRING_H
 #define DAEMON_WIRING_H

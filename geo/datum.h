@@ -1,7 +1,9 @@
 /*
  * datum.h - WGS-84, and the two obfuscated Chinese systems GCJ-02 (Gaode, Tencent) and BD-09
- * (Baidu). Know: in Changzhi GCJ-02 is 544-608 m away from WGS-84. Outside mainland China's box
- * GCJ-02 equals WGS-84. The inverses iterate to under 1 mm. Units: degrees, latitude first.
+ * (Baidu).
+ * Know: in Changzhi GCJ-02 is 544-608 m away from WGS-84. Outside mainland China's box
+ * GCJ-02 equals WGS-84. The inverses iterate to under 1 mm.
+ * Units: degrees, latitude first.
  * Threads: any.
  */
 #ifndef GEO_DATUM_H

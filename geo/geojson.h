@@ -2,8 +2,10 @@
  * geojson.h - fences in and out as GeoJSON (RFC 7946).
  * Know: import path only, never on the loop thread's hot path. Strict by default: a feature that is
  * not a valid area is refused with its place. Every feature has a datum, its own property `datum`
- * or the caller's default; with neither it is refused. Memory: everything returned lives in the
- * caller's growing arena. Threads: any, one per call.
+ * or the caller's default; with neither it is refused.
+ * Memory: everything returned lives in the
+ * caller's growing arena.
+ * Threads: any, one per call.
  */
 #ifndef GEO_GEOJSON_H
 #define GEO_GEOJSON_H

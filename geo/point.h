@@ -2,7 +2,8 @@
  * point.h - a place on the 1e-7 degree lattice, the only form in which positions are stored and
  * compared (WGS-84).
  * Units: degrees * 1e7 in int32: lat -900000000..900000000, lon -1800000000..1800000000; one step
- * is at most 11.1 mm. Threads: any.
+ * is at most 11.1 mm.
+ * Threads: any.
  */
 #ifndef GEO_POINT_H
 #define GEO_POINT_H

@@ -2,7 +2,9 @@
  * shape.h - the four shapes of a fence, on the lattice.
  * Know: a polygon's rings are closed implicitly (no repeated last point) and follow the even-odd
  * rule, holes and parts alike, so a MultiPolygon is just more rings. The boundary belongs to the
- * shape. Memory: points belong to the arena of whoever made the shape. Threads: any; immutable once
+ * shape.
+ * Memory: points belong to the arena of whoever made the shape.
+ * Threads: any; immutable once
  * made.
  */
 #ifndef GEO_SHAPE_H

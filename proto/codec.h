@@ -5,8 +5,8 @@
  * cannot be taken keeps its place with a refusal, so that the rest of the report is untouched.
  * Memory: everything decoded lives in the caller's arena (fixed, of DECODE_ARENA_BYTES; reset it
  * after the burst); texts point into it or into the payload. Nothing is allocated elsewhere, but
- * for OwnTracks, whose JSON jansson reads into memory of its own for the time of the call. Threads:
- * one per arena.
+ * for OwnTracks, whose JSON jansson reads into memory of its own for the time of the call.
+ * Threads: one per arena.
  */
 #ifndef PROTO_CODEC_H
 #define PROTO_CODEC_H

@@ -4,7 +4,9 @@
  * m 27 %, <= 50 m 7 %, <= 100 m 8 %, <= 200 m 6 %, <= 1 km 17 %, worse 1.5 %; to the network after
  * 0.3 s (median), 8.8 s (90 %), 2 min (99 %), over a minute 1.6 %; stamped ahead 1 %; doubled 1.2
  * %. Errors last: neighbouring fixes share them, and for minutes a receiver may be 200 m off and
- * claim 10 m. Units: metres from the school's centre, ms since local midnight. Threads: one per
+ * claim 10 m.
+ * Units: metres from the school's centre, ms since local midnight.
+ * Threads: one per
  * card.
  */
 #ifndef SIM_CARD_H

@@ -3,7 +3,8 @@
  * invented, in the true counties of Changzhi.
  * Know: a function of its options: the same options give the same city. The ids are numbers from 1:
  * s001, p000001 with card c000001, g000001, s001-g1, fences s001-ground ... and z0001.
- * Units: WGS-84 degrees; metres from a school's centre. Memory: all in the city's arena.
+ * Units: WGS-84 degrees; metres from a school's centre.
+ * Memory: all in the city's arena.
  * Threads: one makes it, any may read.
  */
 #ifndef SIM_CITY_H

@@ -1,8 +1,10 @@
 /*
  * day.h - a school day as the broker sees it: the reports of some pupils' cards and gates in the
- * order in which they are sent. Know: plan.h says where pupils truly are, card.h and gate.h what is
+ * order in which they are sent.
+ * Know: plan.h says where pupils truly are, card.h and gate.h what is
  * told of it, truth.h what should be found; this file only brings it into one order. The same
- * config gives the same reports. Memory: one arena, sized at the start: about 4 KB a pupil.
+ * config gives the same reports.
+ * Memory: one arena, sized at the start: about 4 KB a pupil.
  * Threads: one per day.
  */
 #ifndef SIM_DAY_H

@@ -1,6 +1,7 @@
 /*
  * gate.h - how a gate's reader tells a true pass: it misses, reads twice, or takes the wrong
- * direction. Threads: any.
+ * direction.
+ * Threads: any.
  */
 #ifndef SIM_GATE_H
 #define SIM_GATE_H

@@ -1,7 +1,9 @@
 /*
  * place.h - the flat land around a school: metres east and north of a centre, and back to the
- * lattice. Know: good to centimetres over the 5 km that a pupil walks; not for anything larger.
- * Units: metres, radians counter-clockwise from east. Threads: any.
+ * lattice.
+ * Know: good to centimetres over the 5 km that a pupil walks; not for anything larger.
+ * Units: metres, radians counter-clockwise from east.
+ * Threads: any.
  */
 #ifndef SIM_PLACE_H
 #define SIM_PLACE_H

@@ -1,9 +1,12 @@
 /*
  * plan.h - what one pupil truly does on one day: a walk through places and times.
  * Know: between two stops a pupil moves straight and evenly, so the position is known at any
- * moment. Every crossing of the school's ground goes through one of its gates. Units: milliseconds
- * since local midnight; metres from the school's centre. Memory: the stops live in the caller's
- * arena. Threads: one per arena.
+ * moment. Every crossing of the school's ground goes through one of its gates.
+ * Units: milliseconds
+ * since local midnight; metres from the school's centre.
+ * Memory: the stops live in the caller's
+ * arena.
+ * Threads: one per arena.
  */
 #ifndef SIM_PLAN_H
 #define SIM_PLAN_H

@@ -1,8 +1,10 @@
 /*
  * random.h - the simulator's only source of chance: the same seed gives the same city and the same
- * day. Know: every thing that needs chance (a school, a pupil's day, a card) has a generator of its
+ * day.
+ * Know: every thing that needs chance (a school, a pupil's day, a card) has a generator of its
  * own, made from the seed, a stream and its number, so that adding one thing does not change the
- * others. xoshiro256** seeded by splitmix64 (Blackman and Vigna, prng.di.unimi.it). Threads: one
+ * others. xoshiro256** seeded by splitmix64 (Blackman and Vigna, prng.di.unimi.it).
+ * Threads: one
  * per generator.
  */
 #ifndef SIM_RANDOM_H

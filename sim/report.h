@@ -1,7 +1,8 @@
 /*
  * report.h - what the cards and gates of the simulated city send.
  * Know: the values of the enums are those of core/event.h.
- * Units: in the names; times are Unix milliseconds. Threads: any.
+ * Units: in the names; times are Unix milliseconds.
+ * Threads: any.
  */
 #ifndef SIM_REPORT_H
 #define SIM_REPORT_H

@@ -1,7 +1,9 @@
 /*
  * ring.h - outlines of grounds, ponds and quarries, and the shapes made of them.
  * Know: a ring is seen whole from its centre (star-shaped), so it never crosses itself, however
- * concave. Memory: points live in the caller's arena. Threads: one per generator.
+ * concave.
+ * Memory: points live in the caller's arena.
+ * Threads: one per generator.
  */
 #ifndef SIM_RING_H
 #define SIM_RING_H

@@ -2,7 +2,9 @@
  * route.h - the streets: from a far place to a gate and into a school's ground.
  * Know: a route meets the ground's outline at the gate and nowhere else: it bends only outside a
  * circle around the whole ground, follows that circle to the gate's direction, and goes straight
- * in. Units: metres from the school's centre. Threads: any.
+ * in.
+ * Units: metres from the school's centre.
+ * Threads: any.
  */
 #ifndef SIM_ROUTE_H
 #define SIM_ROUTE_H

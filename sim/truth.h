@@ -2,7 +2,8 @@
  * truth.h - when a pupil truly crossed which fence.
  * Know: found in the walk itself, to the millisecond; what a crossing of under SIM_TRUTH_STEP_MS
  * touches between two looks is not seen. Only the fences of the pupil's own school and the danger
- * zones count. Threads: any.
+ * zones count.
+ * Threads: any.
  */
 #ifndef SIM_TRUTH_H
 #define SIM_TRUTH_H

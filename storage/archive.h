@@ -4,8 +4,9 @@
  * Know: the archive reads everything - reports, alerts (RECORD_ALERT), dead letters - from the
  * journal files with its own cursor; rows are made on a worker thread. Rows and the journal
  * position go in one transaction, so a connection lost between COMMIT and its answer is settled by
- * reading the position back. While the database is away the backlog is the journal alone. Memory:
- * own. Threads: loop thread.
+ * reading the position back. While the database is away the backlog is the journal alone.
+ * Memory: own.
+ * Threads: loop thread.
  */
 #ifndef STORAGE_ARCHIVE_H
 #define STORAGE_ARCHIVE_H

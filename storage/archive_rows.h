@@ -1,8 +1,10 @@
 /*
  * archive_rows.h - journal records as rows of the archive's tables, in binary COPY format.
  * Know: one set of rows is one transaction. A record that cannot be understood becomes a dead
- * letter of reason "archive" with its bytes; nothing is left out. Memory: own buffers, kept over
- * archive_rows_clear. Threads: one at a time.
+ * letter of reason "archive" with its bytes; nothing is left out.
+ * Memory: own buffers, kept over
+ * archive_rows_clear.
+ * Threads: one at a time.
  */
 #ifndef STORAGE_ARCHIVE_ROWS_H
 #define STORAGE_ARCHIVE_ROWS_H

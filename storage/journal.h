@@ -1,11 +1,15 @@
 /*
  * journal.h - the truth: an append-only log of records in segment files, synced in groups off the
- * loop. Know: journal_append only copies to memory; a record counts when on_durable has passed its
+ * loop.
+ * Know: journal_append only copies to memory; a record counts when on_durable has passed its
  * end. Records come to on_record in order, exactly once per process: first those found on disk at
  * open (replay), then the live ones as they become durable. Positions are bytes over all segments,
  * strictly rising, never reused; a torn tail is cut at open, a corrupt record elsewhere stops the
- * open. Units: positions and sizes in bytes. Memory: the record handed to on_record lives during
- * the call. Threads: loop thread, except journal_reader_* (any one thread per reader).
+ * open.
+ * Units: positions and sizes in bytes.
+ * Memory: the record handed to on_record lives during
+ * the call.
+ * Threads: loop thread, except journal_reader_* (any one thread per reader).
  */
 #ifndef STORAGE_JOURNAL_H
 #define STORAGE_JOURNAL_H

@@ -1,10 +1,13 @@
 /*
  * journal_internal.h - what the files of the journal share: the form on disk, the calls that tests
- * can make fail, the job that writes a group. Know: a segment is a head of 64 bytes and records
+ * can make fail, the job that writes a group.
+ * Know: a segment is a head of 64 bytes and records
  * without gaps. A record tells how far it is from the start of its group. Groups are written one at
  * a time, so whatever lies before a group was durable when the group was made: that tells a torn
  * tail (cut) from a damaged middle (refused), and which bytes a dead process may have left in the
- * page cache only (written again at open). Units: bytes. Threads: journal_write and the segment
+ * page cache only (written again at open).
+ * Units: bytes.
+ * Threads: journal_write and the segment
  * functions: any, one per segment.
  */
 #ifndef STORAGE_JOURNAL_INTERNAL_H

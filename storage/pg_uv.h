@@ -1,10 +1,13 @@
 /*
  * pg_uv.h - one libpq connection mounted on the loop: connects, is asked, fails, comes back by
- * itself. Know: one query at a time. A query whose connection is lost is never answered: on_down
+ * itself.
+ * Know: one query at a time. A query whose connection is lost is never answered: on_down
  * comes instead, and whether the server had done it is for the caller to find out. Names are
  * resolved on the loop (uv_getaddrinfo), for every host of a list; a host that stands in a service
  * file would block and is refused. A dead peer shows nothing by itself, so every wait has a
- * deadline. Memory: own. Threads: loop thread.
+ * deadline.
+ * Memory: own.
+ * Threads: loop thread.
  */
 #ifndef STORAGE_PG_UV_H
 #define STORAGE_PG_UV_H

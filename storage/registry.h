@@ -2,8 +2,9 @@
  * registry.h - who is who and which fences are in force, kept in PostgreSQL.
  * Know: these functions block (deadlines included): call them from a worker thread or from
  * campusctl, never on the loop. Every import is one transaction: all or nothing; it raises the
- * registry's revision and notifies channel `campus_registry`, which campusd listens to. Memory:
- * what is returned is the caller's. Threads: any, one connection each.
+ * registry's revision and notifies channel `campus_registry`, which campusd listens to.
+ * Memory: what is returned is the caller's.
+ * Threads: any, one connection each.
  */
 #ifndef STORAGE_REGISTRY_H
 #define STORAGE_REGISTRY_H

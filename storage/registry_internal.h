@@ -1,6 +1,7 @@
 /*
  * registry_internal.h - asking PostgreSQL and waiting for the answer, for storage/registry*.c and
- * migrate.c. Threads: one connection each.
+ * migrate.c.
+ * Threads: one connection each.
  */
 #ifndef STORAGE_REGISTRY_INTERNAL_H
 #define STORAGE_REGISTRY_INTERNAL_H

@@ -1,6 +1,8 @@
 /*
  * schema.h - the files of storage/schema, compiled in (storage/embed_schema.cmake writes the
- * array). Know: in the order of their names, ended by an entry without a name. Memory: static.
+ * array).
+ * Know: in the order of their names, ended by an entry without a name.
+ * Memory: static.
  * Threads: any.
  */
 #ifndef STORAGE_SCHEMA_H

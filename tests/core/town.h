@@ -1,6 +1,7 @@
 /*
  * town.h - a small town for tests of the engine: two schools with round grounds, pupils, cards,
- * gates, and the engine itself on a clock that the test moves. Units: metres north and east of the
+ * gates, and the engine itself on a clock that the test moves.
+ * Units: metres north and east of the
  * middle of town, seconds since the test began.
  */
 #ifndef TESTS_CORE_TOWN_H

@@ -1,6 +1,8 @@
 /*
  * journal_fixture.h - a journal in a temporary folder on a loop of its own, and what it called
- * back. Memory: the fixture is the caller's; fixture_release removes the folder. Threads: one.
+ * back.
+ * Memory: the fixture is the caller's; fixture_release removes the folder.
+ * Threads: one.
  */
 #ifndef TESTS_STORAGE_JOURNAL_FIXTURE_H
 #define TESTS_STORAGE_JOURNAL_FIXTURE_H

@@ -1,8 +1,11 @@
 /*
  * pg_fixture.h - a private PostgreSQL server for tests, in a temporary folder, on a free port of
- * 127.0.0.1 and a unix socket. Know: started once per test program; it dies with the program,
- * however that ends. As root it runs as user postgres, since PostgreSQL refuses root. Memory: the
- * fixture is the caller's. Threads: one.
+ * 127.0.0.1 and a unix socket.
+ * Know: started once per test program; it dies with the program,
+ * however that ends. As root it runs as user postgres, since PostgreSQL refuses root.
+ * Memory: the
+ * fixture is the caller's.
+ * Threads: one.
  */
 #ifndef TESTS_STORAGE_PG_FIXTURE_H
 #define TESTS_STORAGE_PG_FIXTURE_H
