@@ -430,7 +430,7 @@ static double median(double *values, uint32_t count)
 static double median_ratio(const struct times *times, enum contestant slow, enum contestant fast,
                            uint32_t slices)
 {
-    double ratios[SLICES_MAX];
+    double ratios[SLICES_MAX] = {0};
     for (uint32_t i = 0; i < slices; i++) {
         ratios[i] = times->ns[slow][i] / times->ns[fast][i];
     }
