@@ -71,7 +71,7 @@ static void find_some(const struct geo_index *index, const struct geo_point *poi
                       uint32_t *ret_sets)
 {
     struct descent at[BATCH];
-    uint8_t blocks[BATCH], leaves[BATCH];
+    uint8_t blocks[BATCH] = {0}, leaves[BATCH] = {0};
     uint32_t block_count = 0, leaf_count = 0;
     for (uint32_t i = 0; i < count; i++) {
         at[i] = enter(index, points[i]);
