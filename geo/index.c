@@ -2,7 +2,6 @@
 #include "geo/index.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/assert.h"
 #include "geo/index_internal.h"
@@ -52,10 +51,15 @@ static inline uint32_t finish(const struct geo_index *index, const struct descen
         return at->entry >> 2;
     }
     int32_t lon = (int32_t)((int64_t)p.lon_e7 - at->east);
-    return index_leaf_set(index, index->words + (at->entry >> 2), p, lon);
+    const uint32_t *leaf = index->words + (at->entry >> 2);
+    if (__builtin_expect(leaf[0] == (1 | 2 << 8) && (leaf[1] & 3) != GROUP_ROUND, 1)) {
+        /* nearly all: one group of polygons with two places */
+        return leaf[2 + index_polygon_state(leaf[1] & 3, leaf + 4, leaf[1] >> 2, p, lon)];
+    }
+    return index_leaf_set(index, leaf, p, lon);
 }
 
-static uint32_t find_set(const struct geo_index *index, struct geo_point p)
+uint32_t index_find_set(const struct geo_index *index, struct geo_point p)
 {
     struct descent at = enter(index, p);
     while ((at.entry & 3) == ENTRY_BLOCK) {
@@ -134,19 +138,26 @@ uint32_t geo_index_find(const struct geo_index *index, struct geo_point point,
                         uint32_t ret[GEO_FOUND_MAX])
 {
     uint32_t count;
-    const uint32_t *items = geo_index_set(index, find_set(index, point), &count);
+    const uint32_t *items = geo_index_set(index, index_find_set(index, point), &count);
     ASSERT(count <= GEO_FOUND_MAX);
-    memcpy(ret, items, count * sizeof *items);
+    for (uint32_t i = 0; i < count; i++) { /* few: a call of memcpy would take longer */
+        ret[i] = items[i];
+    }
     return count;
 }
 
 size_t geo_index_bytes(const struct geo_index *index)
 {
+    size_t cells = (size_t)index->width * index->height, cell_bytes = 0;
+    if (index->cell_starts != NULL) {
+        cell_bytes = (cells + 1 + index->cell_starts[cells]) * sizeof *index->cell_starts;
+    }
     return sizeof *index + index->word_count * sizeof *index->words +
            (index->set_count + (size_t)1) * sizeof *index->set_starts +
            index->set_starts[index->set_count] * sizeof *index->set_items +
-           index->line_count * (sizeof *index->lines + sizeof *index->order) +
-           index->point_count * sizeof *index->points + index->node_count * sizeof *index->nodes;
+           index->shape_count * sizeof *index->radii_m +
+           index->chunk_count * sizeof *index->chunks + index->node_count * sizeof *index->nodes +
+           cell_bytes;
 }
 
 void geo_index_free(struct geo_index *index)
@@ -157,9 +168,10 @@ void geo_index_free(struct geo_index *index)
     free(index->words);
     free(index->set_starts);
     free(index->set_items);
-    free(index->lines);
-    free(index->points);
+    free(index->radii_m);
+    free(index->chunks);
     free(index->nodes);
-    free(index->order);
+    free(index->cell_starts);
+    free(index->cell_nodes);
     free(index);
 }

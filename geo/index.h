@@ -44,6 +44,7 @@ void geo_index_find_batch(const struct geo_index *index, const struct geo_point 
 const uint32_t *geo_index_set(const struct geo_index *index, uint32_t set, uint32_t *ret_count);
 /* Set numbers are below this. */
 uint32_t geo_index_set_count(const struct geo_index *index);
+#define GEO_REACH_M_MAX 100000.0F /* a longer reach is taken as this */
 /* Every shape that covers the point, and every shape whose boundary lies within reach_m of it, by
  * ascending shape, with its signed distance. The distance of a shape whose boundary is farther than
  * reach_m (the point deep inside) is given as -reach_m. Returns how many; at most ret_capacity are

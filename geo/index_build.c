@@ -233,6 +233,11 @@ static uint32_t first_kind(const struct build *build, const struct build_run *ru
     return run->base ? GROUP_ON_EVEN : GROUP_ON_ODD; /* whichever is inside */
 }
 
+static uint32_t even(uint32_t count)
+{
+    return (count + 1) & ~1u;
+}
+
 /* Groups the part's runs; false: they need more places than a leaf has. */
 static bool plan_leaf(const struct build *build, struct build_part part, struct leaf *ret)
 {
@@ -249,7 +254,8 @@ static bool plan_leaf(const struct build *build, struct build_part part, struct 
         struct group *group = &ret->groups[g];
         if (g == ret->group_count) {
             ret->places *= 2;
-            ret->edge_words += run->count * (size_t)EDGE_WORDS + (kind == GROUP_ROUND);
+            ret->edge_words += kind == GROUP_ROUND ? 1 + run->count * (size_t)EDGE_WORDS
+                                                   : even(run->count) * (size_t)EDGE_WORDS;
             if (ret->places > LEAF_PLACES_MAX) {
                 return false;
             }
@@ -290,6 +296,10 @@ static enum status intern_place(struct build *build, struct build_part part,
     return intern(build, found.items, found.count, ret);
 }
 
+/* Above every point, and east of every cell: never crossed, and never touched. */
+static const struct build_edge no_edge = {
+    {INT32_MAX - 1, INT32_MAX - 1}, {INT32_MAX - 1, INT32_MAX}, 0};
+
 static enum status write_leaf(struct build *build, struct build_part part, const struct leaf *leaf,
                               uint32_t *ret_entry)
 {
@@ -301,7 +311,8 @@ static enum status write_leaf(struct build *build, struct build_part part, const
     uint32_t *at = build->words.items + build->words.count;
     *at++ = leaf->group_count | leaf->places << 8;
     for (uint32_t g = 0; g < leaf->group_count; g++) {
-        *at++ = leaf->groups[g].kind | build->runs[leaf->groups[g].run].count << 2;
+        uint32_t count = build->runs[leaf->groups[g].run].count, kind = leaf->groups[g].kind;
+        *at++ = kind | (kind == GROUP_ROUND ? count : even(count)) << 2;
     }
     for (uint32_t place = 0; place < leaf->places && status == STATUS_OK; place++) {
         status = intern_place(build, part, leaf, place, at++);
@@ -314,6 +325,10 @@ static enum status write_leaf(struct build *build, struct build_part part, const
         for (uint32_t i = 0; i < run->count; i++) {
             const struct build_edge *edge = &build->edges[build->refs.items[run->first + i]];
             memcpy(at, edge, EDGE_WORDS * sizeof *at);
+            at += EDGE_WORDS;
+        }
+        if (leaf->groups[g].kind != GROUP_ROUND && run->count % 2 == 1) {
+            memcpy(at, &no_edge, EDGE_WORDS * sizeof *at);
             at += EDGE_WORDS;
         }
     }
@@ -371,7 +386,7 @@ static enum status write_block(struct build *build, struct build_part part, stru
                                uint32_t *ret_entry)
 {
     size_t edges = edges_in(build, part);
-    uint32_t side_bits = edges <= 8 ? 2 : edges <= 32 ? 3 : edges <= 128 ? 4 : SIDE_BITS_MAX;
+    uint32_t side_bits = edges <= 24 ? 2 : edges <= 96 ? 3 : edges <= 384 ? 4 : SIDE_BITS_MAX;
     side_bits = side_bits < cell.bits ? side_bits : cell.bits;
     size_t entries = (size_t)1 << (2 * side_bits);
     enum status status = grow_words(build, entries + 8);

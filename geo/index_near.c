@@ -1,349 +1,300 @@
-/* Distances: each shape's edges lie in chunks under a tree of boxes, the shapes' boxes under
- * another. */
+/* Distances: the chunks within reach of a point, and of each shape the nearest edge. */
+#include <float.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/assert.h"
-#include "geo/index_build_internal.h"
+#include "geo/index_internal.h"
 
-/* ---- build ---- */
+enum { HITS_MAX = 256 };
 
-struct node_list {
-    struct index_node *items;
-    size_t count, capacity;
+typedef int32_t lanes_int __attribute__((vector_size(4 * sizeof(int32_t))));
+typedef uint32_t lanes_uint __attribute__((vector_size(4 * sizeof(uint32_t))));
+typedef float lanes_float __attribute__((vector_size(4 * sizeof(float))));
+
+struct hit {
+    uint32_t shape;
+    float gap2;
 };
-
-static bool push_node(struct node_list *list, struct index_node node)
-{
-    if (list->count == list->capacity) {
-        size_t capacity = list->capacity * 2 + 64;
-        struct index_node *items = realloc(list->items, capacity * sizeof *items);
-        if (items == NULL) {
-            return false;
-        }
-        list->items = items;
-        list->capacity = capacity;
-    }
-    list->items[list->count++] = node;
-    return true;
-}
-
-static void widen(struct index_node *node, struct geo_point low, struct geo_point high)
-{
-    node->low.lat_e7 = low.lat_e7 < node->low.lat_e7 ? low.lat_e7 : node->low.lat_e7;
-    node->low.lon_e7 = low.lon_e7 < node->low.lon_e7 ? low.lon_e7 : node->low.lon_e7;
-    node->high.lat_e7 = high.lat_e7 > node->high.lat_e7 ? high.lat_e7 : node->high.lat_e7;
-    node->high.lon_e7 = high.lon_e7 > node->high.lon_e7 ? high.lon_e7 : node->high.lon_e7;
-}
-
-/* Puts the nodes [first .. end of list) under parents until there is one; its number is the last.
- */
-static bool raise_tree(struct node_list *list, size_t first)
-{
-    ASSERT(first < list->count && list->items != NULL);
-    uint16_t level = list->items[first].level;
-    while (list->count - first > 1) {
-        size_t end = list->count;
-        level++;
-        for (size_t at = first; at < end; at += NODE_CHILDREN) {
-            struct index_node parent = list->items[at];
-            size_t stop = at + NODE_CHILDREN < end ? at + NODE_CHILDREN : end;
-            for (size_t child = at + 1; child < stop; child++) {
-                widen(&parent, list->items[child].low, list->items[child].high);
-            }
-            parent.first = (uint32_t)at;
-            parent.count = (uint16_t)(stop - at);
-            parent.level = level;
-            if (!push_node(list, parent)) {
-                return false;
-            }
-        }
-        first = end;
-    }
-    return true;
-}
-
-/* Chunks of the edges between points[start .. end), which follow one another. */
-static bool push_chunks(struct node_list *list, const struct geo_point *points, size_t start,
-                        size_t end)
-{
-    for (size_t at = start; at + 1 < end; at += CHUNK_EDGES) {
-        size_t stop = at + CHUNK_EDGES < end - 1 ? at + CHUNK_EDGES : end - 1;
-        struct index_node chunk = {points[at], points[at], (uint32_t)at, (uint16_t)(stop - at), 0};
-        for (size_t i = at + 1; i <= stop; i++) {
-            widen(&chunk, points[i], points[i]);
-        }
-        if (!push_node(list, chunk)) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static bool push_ring(struct geo_index *index, struct node_list *list, const struct geo_point *ring,
-                      uint32_t count, bool close)
-{
-    size_t start = index->point_count;
-    memcpy(index->points + start, ring, count * sizeof *ring);
-    index->point_count += count;
-    if (close || count == 1) { /* a circle's centre is an edge without length */
-        index->points[index->point_count++] = ring[0];
-    }
-    return push_chunks(list, index->points, start, index->point_count);
-}
-
-static bool push_shape(struct geo_index *index, struct node_list *list, uint32_t number,
-                       const struct geo_shape *shape)
-{
-    size_t first = list->count;
-    uint32_t start = 0;
-    bool polygon = shape->kind == GEO_POLYGON, ok = true;
-    if (!polygon) {
-        ok = push_ring(index, list, shape->points, shape->point_count, false);
-    }
-    for (uint32_t r = 0; r < shape->ring_count && polygon && ok; r++) {
-        uint32_t count = shape->ring_ends[r] - start;
-        ok = count == 0 || push_ring(index, list, shape->points + start, count, true);
-        start = shape->ring_ends[r];
-    }
-    ok = ok && raise_tree(list, first);
-    index->lines[number] =
-        (struct index_line){(uint32_t)list->count - 1, polygon, polygon ? 0 : shape->radius_m};
-    return ok;
-}
-
-/* The bits of two numbers, taken in turns. */
-static uint64_t weave(uint32_t x, uint32_t y)
-{
-    uint64_t woven = 0;
-    for (uint32_t bit = 0; bit < 32; bit++) {
-        woven |= (uint64_t)(x >> bit & 1) << (2 * bit) | (uint64_t)(y >> bit & 1) << (2 * bit + 1);
-    }
-    return woven;
-}
-
-/* Neighbours side by side: the shapes in the order of their first points along a Z-curve. */
-static enum status order_shapes(struct geo_index *index, const struct geo_shape *shapes)
-{
-    struct build_key *keys = malloc(index->line_count * sizeof *keys);
-    if (keys == NULL) {
-        return STATUS_NO_MEMORY;
-    }
-    for (uint32_t i = 0; i < index->line_count; i++) {
-        struct geo_point p = shapes[i].points[0];
-        keys[i] = (struct build_key){weave((uint32_t)p.lon_e7 ^ 0x80000000u, //
-                                           (uint32_t)p.lat_e7 ^ 0x80000000u),
-                                     i};
-    }
-    build_sort(keys, index->line_count);
-    for (uint32_t i = 0; i < index->line_count; i++) {
-        index->order[i] = (uint32_t)keys[i].low;
-    }
-    free(keys);
-    return STATUS_OK;
-}
-
-static struct index_node shape_node(const struct geo_shape *shape, uint32_t place)
-{
-    struct geo_shape bounds = *shape;
-    geo_shape_set_bounds(&bounds);
-    return (struct index_node){bounds.low, bounds.high, place, 1, 0};
-}
-
-static enum status push_all(struct geo_index *index, const struct geo_shape *shapes,
-                            struct node_list *list)
-{
-    for (uint32_t i = 0; i < index->line_count; i++) {
-        if (!push_shape(index, list, i, &shapes[i])) {
-            return STATUS_NO_MEMORY;
-        }
-    }
-    index->tree_first = (uint32_t)list->count;
-    for (uint32_t i = 0; i < index->line_count; i++) {
-        if (!push_node(list, shape_node(&shapes[index->order[i]], i))) {
-            return STATUS_NO_MEMORY;
-        }
-    }
-    return raise_tree(list, index->tree_first) ? STATUS_OK : STATUS_NO_MEMORY;
-}
-
-enum status index_build_lines(struct geo_index *index, const struct geo_shape *shapes,
-                              uint32_t shape_count)
-{
-    size_t points = 0;
-    if (shape_count == 0) {
-        return STATUS_OK;
-    }
-    for (uint32_t i = 0; i < shape_count; i++) {
-        points += shapes[i].point_count + (size_t)shapes[i].ring_count + 1;
-    }
-    index->line_count = shape_count;
-    index->lines = malloc(shape_count * sizeof *index->lines);
-    index->order = malloc(shape_count * sizeof *index->order);
-    index->points = malloc(points * sizeof *index->points);
-    if (index->lines == NULL || index->order == NULL || index->points == NULL) {
-        return STATUS_NO_MEMORY;
-    }
-    struct node_list list = {0};
-    enum status status = order_shapes(index, shapes);
-    if (status == STATUS_OK) {
-        status = push_all(index, shapes, &list);
-    }
-    index->nodes = list.items;
-    index->node_count = (uint32_t)list.count;
-    return status;
-}
-
-/* ---- search ---- */
 
 struct search {
     const struct geo_index *index;
-    struct geo_point point;
+    int32_t lat, lon; /* lon may lie beyond the antimeridian */
     struct geo_scale scale;
-    double reach_m;
-    const uint32_t *covering;
-    uint32_t covering_count;
-    struct geo_near *found;
-    uint32_t found_count, found_capacity, total;
-    double best2; /* of the shape at hand */
+    float lat_m, lon_m, reach_m;
+    /* the hits of the lowest shapes from `floor` on, ascending; others were found where `more` */
+    uint32_t floor, count;
+    bool more;
+    struct hit hits[HITS_MAX];
 };
 
-static double gap_to(int64_t low, int64_t high, int64_t at)
+/* ---- lanes ---- */
+
+static inline lanes_int load(const int32_t *from)
 {
-    return (double)(at < low ? low - at : at > high ? at - high : 0);
+    lanes_int lanes;
+    memcpy(&lanes, from, sizeof lanes);
+    return lanes;
 }
 
-/* Square of the metres to a box, a little short of the truth; round the globe where that is nearer.
- */
-static double box_gap2(const struct search *search, const struct index_node *node)
+/* Differences of neighbours fit; those of what is far wrap round instead of being undefined. */
+static inline lanes_float difference(lanes_int a, lanes_int b)
 {
-    int64_t west = node->low.lon_e7, east = node->high.lon_e7;
-    double x = gap_to(west, east, search->point.lon_e7);
-    double other_way = (double)(GEO_TURN_E7 - (east - west)) - x;
-    x = other_way < x ? fmax(0, other_way) : x;
-    double y = gap_to(node->low.lat_e7, node->high.lat_e7, search->point.lat_e7);
-    x *= search->scale.lon_m;
-    y *= search->scale.lat_m;
-    return (x * x + y * y) * (1 - 1e-12);
+    return __builtin_convertvector((lanes_int)((lanes_uint)a - (lanes_uint)b), lanes_float);
 }
 
-static void search_chunk(struct search *search, const struct index_node *chunk)
+static inline lanes_float pick(lanes_int mask, lanes_float yes, lanes_float no)
 {
-    const struct geo_point *points = search->index->points + chunk->first;
-    for (uint32_t i = 0; i < chunk->count; i++) {
-        double gap2 = geo_segment_gap2(search->scale, search->point, points[i], points[i + 1]);
-        search->best2 = gap2 < search->best2 ? gap2 : search->best2;
+    return (lanes_float)((mask & (lanes_int)yes) | (~mask & (lanes_int)no));
+}
+
+static inline lanes_float all_lanes(float value)
+{
+    return (lanes_float){value, value, value, value};
+}
+
+static inline lanes_int all_steps(int32_t value)
+{
+    return (lanes_int){value, value, value, value};
+}
+
+/* ---- chunks ---- */
+
+/* geo_segment_gap2 for four edges, in floats: a distance of 300 m is exact to a tenth of a
+ * millimetre, as the steps are subtracted before they are rounded. */
+static inline lanes_float edges_gap2(const struct search *search, const struct index_chunk *chunk,
+                                     uint32_t first)
+{
+    lanes_int a_lat = load(chunk->lats + first), b_lat = load(chunk->lats + first + 1);
+    lanes_int a_lon = load(chunk->lons + first), b_lon = load(chunk->lons + first + 1);
+    lanes_float lat_m = all_lanes(search->lat_m), lon_m = all_lanes(search->lon_m);
+    const lanes_float zero = all_lanes(0), one = all_lanes(1);
+    lanes_float ax = difference(a_lon, all_steps(search->lon)) * lon_m;
+    lanes_float ay = difference(a_lat, all_steps(search->lat)) * lat_m;
+    lanes_float dx = difference(b_lon, a_lon) * lon_m;
+    lanes_float dy = difference(b_lat, a_lat) * lat_m;
+    lanes_float t = -(ax * dx + ay * dy) / (dx * dx + dy * dy + all_lanes(FLT_MIN));
+    t = pick(t > zero, t, zero);
+    t = pick(t < one, t, one);
+    lanes_float ex = ax + t * dx, ey = ay + t * dy;
+    return ex * ex + ey * ey;
+}
+
+static float chunk_gap2(const struct search *search, const struct index_chunk *chunk)
+{
+    lanes_float best = edges_gap2(search, chunk, 0);
+    for (uint32_t first = LANES; first < CHUNK_EDGES; first += LANES) {
+        lanes_float gap2 = edges_gap2(search, chunk, first);
+        best = pick(gap2 < best, gap2, best);
     }
+    float least = best[0];
+    for (uint32_t i = 1; i < LANES; i++) {
+        least = best[i] < least ? best[i] : least;
+    }
+    return least;
 }
 
-static void search_line(struct search *search,
-                        const struct index_node *node) /* NOLINT(misc-no-recursion) */
+/* Edges of 6 km and more, in doubles. */
+static float long_chunk_gap2(const struct search *search, const struct index_chunk *chunk)
 {
-    if (node->level == 0) {
-        search_chunk(search, node);
+    double best = HUGE_VAL;
+    for (uint32_t i = 0; i < CHUNK_EDGES; i++) {
+        double ax = (double)((int64_t)chunk->lons[i] - search->lon) * search->scale.lon_m;
+        double ay = (double)((int64_t)chunk->lats[i] - search->lat) * search->scale.lat_m;
+        double dx = (double)((int64_t)chunk->lons[i + 1] - chunk->lons[i]) * search->scale.lon_m;
+        double dy = (double)((int64_t)chunk->lats[i + 1] - chunk->lats[i]) * search->scale.lat_m;
+        double length2 = dx * dx + dy * dy, along = -(ax * dx + ay * dy);
+        double t = along <= 0 ? 0 : along >= length2 ? 1 : along / length2;
+        double ex = ax + t * dx, ey = ay + t * dy;
+        best = fmin(best, ex * ex + ey * ey);
+    }
+    return (float)best;
+}
+
+static void add_hit(struct search *search, uint32_t shape, float gap2)
+{
+    uint32_t at = search->count;
+    while (at > 0 && search->hits[at - 1].shape > shape) {
+        at--;
+    }
+    if (at > 0 && search->hits[at - 1].shape == shape) {
+        struct hit *hit = &search->hits[at - 1];
+        hit->gap2 = gap2 < hit->gap2 ? gap2 : hit->gap2;
         return;
     }
-    for (uint32_t i = 0; i < node->count; i++) {
-        const struct index_node *child = &search->index->nodes[node->first + i];
-        if (box_gap2(search, child) <= search->best2) {
-            search_line(search, child);
-        }
-    }
-}
-
-static bool is_covering(const struct search *search, uint32_t shape)
-{
-    for (uint32_t i = 0; i < search->covering_count; i++) {
-        if (search->covering[i] >= shape) {
-            return search->covering[i] == shape;
-        }
-    }
-    return false;
-}
-
-/* Keeps the found ones ascending; where there is no room the last that does not cover the point
- * goes. */
-static void keep(struct search *search, struct geo_near near, bool covers)
-{
-    search->total++;
-    if (search->found_count == search->found_capacity) {
-        uint32_t victim = search->found_count;
-        while (victim > 0 && is_covering(search, search->found[victim - 1].shape)) {
-            victim--;
-        }
-        if (victim == 0 || (!covers && search->found[victim - 1].shape < near.shape)) {
+    if (search->count == HITS_MAX) {
+        search->more = true;
+        if (at == HITS_MAX) {
             return;
         }
-        memmove(search->found + victim - 1, search->found + victim,
-                (search->found_count - victim) * sizeof *search->found);
-        search->found_count--;
+        search->count--;
     }
-    uint32_t at = search->found_count++;
-    for (; at > 0 && search->found[at - 1].shape > near.shape; at--) {
-        search->found[at] = search->found[at - 1];
-    }
-    search->found[at] = near;
+    memmove(search->hits + at + 1, search->hits + at,
+            (search->count - at) * sizeof search->hits[0]);
+    search->hits[at] = (struct hit){shape, gap2};
+    search->count++;
 }
 
-static void search_shape(struct search *search, uint32_t shape)
+static void search_chunk(struct search *search, const struct index_chunk *chunk)
 {
-    const struct index_line *line = &search->index->lines[shape];
-    double reach_m = search->reach_m;
-    double far_m = reach_m + line->radius_m;
-    /* one step of rounding more, so that what lies at the reach exactly is found */
-    search->best2 = far_m * far_m * (1 + 1e-9) + 1e-9;
-    double limit2 = search->best2;
-    const struct index_node *root = &search->index->nodes[line->root];
-    if (box_gap2(search, root) <= limit2) {
-        search_line(search, root);
-    }
-    bool covers = is_covering(search, shape);
-    double distance_m = HUGE_VAL;
-    if (search->best2 < limit2) {
-        distance_m = sqrt(search->best2) - line->radius_m;
-    }
-    if (line->polygon) {
-        distance_m = covers ? -distance_m : distance_m;
-    }
-    if (distance_m > reach_m) {
+    if (chunk->shape < search->floor) {
         return;
     }
-    float near_m = distance_m < -reach_m ? (float)-reach_m : (float)distance_m;
-    keep(search, (struct geo_near){shape, near_m}, covers);
+    float gap2 = chunk->is_long ? long_chunk_gap2(search, chunk) : chunk_gap2(search, chunk);
+    float far_m = search->reach_m + chunk->radius_m;
+    if (gap2 <= far_m * far_m) {
+        add_hit(search, chunk->shape, gap2);
+    }
 }
 
-static void search_tree(struct search *search,
-                        const struct index_node *node) /* NOLINT(misc-no-recursion) */
+/* ---- nodes ---- */
+
+/* The children whose boxes lie within reach, and a step more, a bit each. Halves are subtracted:
+ * they fit. */
+static inline uint32_t near_children(const struct search *search, const struct index_node *node)
 {
-    if (box_gap2(search, node) > search->reach_m * search->reach_m * (1 + 1e-9) + 1e-9) {
+    lanes_int lat = all_steps(search->lat >> 1), lon = all_steps(search->lon >> 1);
+    lanes_float lat_m = all_lanes(search->lat_m * 2), lon_m = all_lanes(search->lon_m * 2);
+    float reach_m = search->reach_m * 1.000001F + 0.1F;
+    lanes_float limit2 = all_lanes(reach_m * reach_m);
+    lanes_int bits = {1, 2, 4, 8}, near = {0};
+    for (uint32_t first = 0; first < NODE_CHILDREN; first += LANES) {
+        lanes_int south = (load(node->low_lats + first) >> 1) - lat;
+        lanes_int north = lat - (load(node->high_lats + first) >> 1);
+        lanes_int west = (load(node->low_lons + first) >> 1) - lon;
+        lanes_int east = lon - (load(node->high_lons + first) >> 1);
+        lanes_int y = (south & (south > 0)) | (north & (north > 0));
+        lanes_int x = (west & (west > 0)) | (east & (east > 0));
+        lanes_float ym = __builtin_convertvector(y, lanes_float) * lat_m;
+        lanes_float xm = __builtin_convertvector(x, lanes_float) * lon_m;
+        near |= (xm * xm + ym * ym <= limit2) & bits;
+        bits <<= LANES;
+    }
+    return (uint32_t)(near[0] | near[1] | near[2] | near[3]);
+}
+
+static void search_node(struct search *search, const struct index_node *node)
+{
+    for (uint32_t near = near_children(search, node); near != 0; near &= near - 1) {
+        uint32_t child = node->first + (uint32_t)__builtin_ctz(near);
+        if (node->level == 0) {
+            search_chunk(search, &search->index->chunks[child]);
+        } else {
+            search_node(search, &search->index->nodes[child]);
+        }
+    }
+}
+
+/* The lowest nodes that the coarse cell of the point knows, or the whole tree. */
+static void search_cell(struct search *search)
+{
+    const struct geo_index *index = search->index;
+    uint32_t column = ((uint32_t)search->lon - (uint32_t)index->lon) >> index->cell_bits;
+    uint32_t row = ((uint32_t)search->lat - (uint32_t)index->lat) >> index->cell_bits;
+    if (index->cell_starts == NULL || column >= index->width || row >= index->height ||
+        search->reach_m > CELL_REACH_M) {
+        search_node(search, &index->nodes[index->node_count - 1]);
         return;
     }
-    if (node->level == 0) {
-        search_shape(search, search->index->order[node->first]);
-        return;
+    const uint32_t *starts = index->cell_starts + (size_t)row * index->width + column;
+    for (uint32_t i = starts[0]; i < starts[1]; i++) {
+        search_node(search, &index->nodes[index->cell_nodes[i]]);
     }
-    for (uint32_t i = 0; i < node->count; i++) {
-        search_tree(search, &search->index->nodes[node->first + i]);
+}
+
+/* The same once more from beyond the antimeridian, where the reach goes over it. */
+static void search_around(struct search *search)
+{
+    int64_t margin =
+        (int64_t)fmin(3.4e8, (double)search->reach_m / fmax(search->scale.lon_m, 1e-9));
+    int64_t lon = search->lon;
+    search_cell(search);
+    if (lon > GEO_LON_E7_MAX - margin || lon < -GEO_LON_E7_MAX + margin) {
+        search->lon = (int32_t)(lon > 0 ? lon - GEO_TURN_E7 : lon + GEO_TURN_E7);
+        search_node(search, &search->index->nodes[search->index->node_count - 1]);
+        search->lon = (int32_t)lon;
     }
+}
+
+/* ---- answers ---- */
+
+struct answer {
+    struct geo_near *items;
+    uint32_t capacity, written, total;
+    uint32_t seats; /* kept free for covering ones to come */
+};
+
+static void give(struct answer *answer, uint32_t shape, float distance_m, bool covers)
+{
+    answer->total++;
+    answer->seats -= covers;
+    if (answer->written < answer->capacity &&
+        (covers || answer->written + answer->seats < answer->capacity)) {
+        answer->items[answer->written++] = (struct geo_near){shape, distance_m};
+    }
+}
+
+/* Whether it covers is exact, and decides the sign. */
+static float signed_distance(const struct search *search, const struct hit *hit, bool covers)
+{
+    float radius_m = (float)search->index->radii_m[hit->shape];
+    float away_m = (float)sqrt((double)hit->gap2);
+    if (radius_m > 0) {
+        away_m = covers ? radius_m - away_m : away_m - radius_m;
+    }
+    if (!covers) {
+        return away_m > 0 ? away_m : FLT_MIN;
+    }
+    away_m = away_m > 0 ? away_m : 0;
+    return away_m < search->reach_m ? -away_m : -search->reach_m;
+}
+
+/* Joins the hits with the covering shapes below `end`; returns the place of the next covering one.
+ */
+static uint32_t join(const struct search *search, const uint32_t *covering, uint32_t at,
+                     uint32_t covering_count, uint32_t end, struct answer *answer)
+{
+    for (uint32_t h = 0; h < search->count; h++) {
+        const struct hit *hit = &search->hits[h];
+        for (; at < covering_count && covering[at] < hit->shape; at++) {
+            give(answer, covering[at], -search->reach_m, true);
+        }
+        bool covers = at < covering_count && covering[at] == hit->shape;
+        at += covers;
+        give(answer, hit->shape, signed_distance(search, hit, covers), covers);
+    }
+    for (; at < covering_count && covering[at] < end; at++) {
+        give(answer, covering[at], -search->reach_m, true);
+    }
+    return at;
 }
 
 uint32_t geo_index_near(const struct geo_index *index, struct geo_point point, float reach_m,
                         struct geo_near *ret, uint32_t ret_capacity)
 {
     ASSERT(reach_m >= 0);
-    if (index->line_count == 0) {
+    if (index->node_count == 0) {
         return 0;
     }
-    uint32_t covering[GEO_FOUND_MAX];
-    struct search search = {.index = index,
-                            .point = point,
-                            .scale = geo_scale_at(point.lat_e7),
-                            .reach_m = (double)reach_m,
-                            .covering = covering,
-                            .covering_count = geo_index_find(index, point, covering),
-                            .found = ret,
-                            .found_capacity = ret_capacity};
-    search_tree(&search, &index->nodes[index->node_count - 1]);
-    return search.total;
+    uint32_t covering_count, at = 0;
+    const uint32_t *covering = geo_index_set(index, index_find_set(index, point), &covering_count);
+    struct answer answer = {.items = ret, .capacity = ret_capacity, .seats = covering_count};
+    struct search search;
+    search.index = index;
+    search.lat = point.lat_e7;
+    search.lon = point.lon_e7;
+    search.scale = geo_scale_at(point.lat_e7);
+    search.lat_m = (float)search.scale.lat_m;
+    search.lon_m = (float)search.scale.lon_m;
+    search.reach_m = reach_m < GEO_REACH_M_MAX ? reach_m : GEO_REACH_M_MAX;
+    search.floor = 0;
+    do { /* more than once only where more than HITS_MAX shapes are near */
+        search.count = 0;
+        search.more = false;
+        search_around(&search);
+        uint32_t end = search.more ? search.hits[HITS_MAX - 1].shape + 1 : UINT32_MAX;
+        at = join(&search, covering, at, covering_count, end, &answer);
+        search.floor = end;
+    } while (search.more);
+    return answer.total;
 }
