@@ -238,7 +238,7 @@ static void give(struct answer *answer, uint32_t shape, float distance_m, bool c
 static float signed_distance(const struct search *search, const struct hit *hit, bool covers)
 {
     float radius_m = (float)search->index->radii_m[hit->shape];
-    float away_m = (float)sqrt((double)hit->gap2);
+    float away_m = sqrtf(hit->gap2);
     if (radius_m > 0) {
         away_m = covers ? radius_m - away_m : away_m - radius_m;
     }
