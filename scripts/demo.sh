@@ -48,8 +48,11 @@ campusd_start
 
 tell "1. A school morning at sixty times its speed: 300 pupils walk, ride and swipe at gates."
 spawn "$STACK/run/pupils.pid" "$STACK/log/pupils.log" "$BIN/campus-sim" day --city "$STACK/city" --pupils 300 \
-    --speed 60 --start 07:10 --repeat --broker "$CAMPUS_BROKER"
-timeout 120 "$BIN/campusctl" alerts tail --count 10 || die "no alerts: see $STACK/log"
+    --speed 60 --start 07:10 --broker "$CAMPUS_BROKER"
+timeout 120 "$BIN/campusctl" alerts tail --count 10 || {
+    tail -n 3 "$STACK/log/pupils.log" >&2
+    die "no alerts"
+}
 
 tell "2. kill -9 of campusd. What it had acknowledged lies in the journal; it reads that and goes on."
 campusd_kill9
