@@ -39,6 +39,35 @@ int cli_usage(const char *usage, const char *fmt, ...)
     return CLI_USAGE;
 }
 
+static void print_commands(const struct cli_command *commands, FILE *out)
+{
+    (void)fprintf(out, "usage: %s COMMAND [...]\n\n", program_invocation_short_name);
+    for (; commands->name != NULL; commands++) {
+        (void)fprintf(out, "  %-10s %s\n", commands->name, commands->sentence);
+    }
+    (void)fprintf(out, "\n%s COMMAND --help tells more.\n", program_invocation_short_name);
+}
+
+int cli_main(const struct cli_command *commands, int argc, char **argv)
+{
+    if (argc < 2) {
+        print_commands(commands, stderr);
+        return CLI_USAGE;
+    }
+    if (strcmp(argv[1], "help") == 0 || strcmp(argv[1], "--help") == 0) {
+        print_commands(commands, stdout);
+        return CLI_OK;
+    }
+    for (const struct cli_command *command = commands; command->name != NULL; command++) {
+        if (strcmp(argv[1], command->name) == 0) {
+            return command->run(argc - 1, argv + 1);
+        }
+    }
+    (void)cli_fail("no command %s", argv[1]);
+    print_commands(commands, stderr);
+    return CLI_USAGE;
+}
+
 void cli_warn(void *warnings, const char *words)
 {
     struct cli_warnings *known = warnings;

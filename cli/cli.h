@@ -25,6 +25,15 @@ int cmd_publish(int argc, char **argv);
 int cmd_replay(int argc, char **argv);
 int cmd_status(int argc, char **argv);
 
+/* A program of several commands: runs the one that argv[1] names with its own words, or prints the list.
+ * The list ends with a zero entry. */
+struct cli_command {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    const char *sentence;
+};
+int cli_main(const struct cli_command *commands, int argc, char **argv);
+
 /* Prints "campusctl: <words>" and returns CLI_FAILED. */
 int cli_fail(const char *fmt, ...) PRINTF(1, 2);
 /* The same with the usage behind it; returns CLI_USAGE. */
