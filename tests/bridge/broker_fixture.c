@@ -119,6 +119,21 @@ void broker_kill(struct broker_fixture *broker, int signal_number)
     }
 }
 
+bool broker_said(const struct broker_fixture *broker, const char *words)
+{
+    char path[128], line[512];
+    bool found = false;
+    (void)snprintf(path, sizeof path, "%s/log", broker->folder);
+    FILE *file = fopen(path, "re");
+    while (!found && file != NULL && fgets(line, sizeof line, file) != NULL) {
+        found = strstr(line, words) != NULL;
+    }
+    if (file != NULL) {
+        (void)fclose(file);
+    }
+    return found;
+}
+
 void broker_release(struct broker_fixture *broker)
 {
     static const char *const names[] = {"mosquitto.conf", "log", "mosquitto.db",

@@ -27,6 +27,8 @@ void broker_prepare(struct broker_fixture *broker);
 /* (Re)starts on the same port with the same folder; waits until it accepts. */
 void broker_start(struct broker_fixture *broker);
 void broker_kill(struct broker_fixture *broker, int signal_number);
+/* Does its log hold these words? */
+bool broker_said(const struct broker_fixture *broker, const char *words);
 /* Kills it and removes the folder. */
 void broker_release(struct broker_fixture *broker);
 
