@@ -431,7 +431,7 @@ static enum status divide(struct build *build, struct build_part part, struct bu
                           const struct grid *grid, uint32_t column, uint32_t row, uint32_t levels)
 {
     if (levels == 0 || part.first == part.end) {
-        uint32_t entry;
+        uint32_t entry = 0;
         enum status status = write_entry(build, part, cell, &entry);
         if (status == STATUS_OK) {
             fill_grid(build, grid, column, row, 1u << levels, entry);

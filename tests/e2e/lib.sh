@@ -114,9 +114,9 @@ e2e_close() {
 }
 
 e2e_sanitizer_silent() {
-    if grep -lE 'AddressSanitizer|runtime error:|LeakSanitizer|ASSERT' "$STACK"/log/*.log 2>/dev/null; then
+    if grep -lE 'AddressSanitizer|ThreadSanitizer|runtime error:|LeakSanitizer|ASSERT' "$STACK"/log/*.log 2>/dev/null; then
         bad "a sanitizer or an assertion spoke"
-        grep -hE -m 3 -A 12 'AddressSanitizer|runtime error:|LeakSanitizer|ASSERT' "$STACK"/log/*.log | head -n 40
+        grep -hE -m 3 -A 12 'AddressSanitizer|ThreadSanitizer|runtime error:|LeakSanitizer|ASSERT' "$STACK"/log/*.log | head -n 40
     fi
 }
 
