@@ -1,0 +1,76 @@
+#!/bin/bash
+# campusctl replay from the outside: a card that goes in and out of a circle, one that is thrown about by its
+# receiver, and what is wrong told by file, line and column. Usage: run_replay.sh CAMPUSCTL
+set -u
+CTL=$(realpath "$1")
+DIR=$(mktemp -d)
+trap 'rm -rf "$DIR"' EXIT
+cd "$DIR" || exit 1
+failed=0
+
+fail() {
+    echo "FAILED: $*"
+    failed=1
+}
+
+# expect_words WHAT STATUS PART: replays fixes.csv; standard error must hold PART.
+expect_words() {
+    "$CTL" replay --fences fences.geojson --fixes fixes.csv --datum wgs84 >out.txt 2>err.txt
+    local got=$?
+    [[ $got == "$2" ]] || fail "$1: exit status $got, wanted $2: $(cat err.txt)"
+    grep -qF -- "$3" err.txt || fail "$1: stderr lacks \"$3\": $(cat err.txt)"
+}
+
+cat >fences.geojson <<'END'
+{"type":"Feature","properties":{"id":"yard","radius_m":100},"geometry":{"type":"Point","coordinates":[113.1,36.2]}}
+END
+
+# One fix a minute: 10 far east of the circle, 10 in its middle, 10 far east again.
+walk() {
+    echo card,time,lat,lon,accuracy_m
+    for ((i = 0; i < 30; i++)); do
+        ((i >= 10 && i < 20)) && lon=113.1 || lon=113.12
+        echo "walker,$((1772400000 + i * 60)),36.2,$lon,10"
+    done
+}
+
+walk >fixes.csv
+"$CTL" replay --fences fences.geojson --fixes fixes.csv --datum wgs84 >once.txt || fail "the walk"
+[[ $(sed 's/.*"type":"\([a-z]*\)".*/\1/' once.txt | paste -sd' ') == "entered left" ]] || fail "the walk: $(cat once.txt)"
+grep -q '^{"card":"walker","fence":"yard","type":"entered","time_ms":1772400[56][0-9]*,"raised_ms":17724006[0-9]*}$' once.txt ||
+    fail "the arrival, within a fix of the crossing: $(head -n 1 once.txt)"
+"$CTL" replay --fences fences.geojson --fixes fixes.csv --datum wgs84 | cmp -s - once.txt || fail "twice is not the same"
+
+# RFC 3339 says the same as Unix seconds
+awk -F, -v OFS=, 'NR > 1 {$2 = strftime("%Y-%m-%dT%H:%M:%SZ", $2, 1)} {print}' fixes.csv >other.csv 2>/dev/null &&
+    [[ $(wc -l <other.csv) == 31 ]] &&
+    { "$CTL" replay --fences fences.geojson --fixes other.csv --datum wgs84 | cmp -s - once.txt || fail "RFC 3339"; }
+
+# A receiver that claims 2 m and is 300 m wrong every tenth minute moves nobody.
+{
+    echo card,time,lat,lon,accuracy_m
+    for ((i = 0; i < 60; i++)); do
+        ((i % 10 == 9)) && echo "liar,$((1772400000 + i * 60)),36.2,113.1034,1.9" ||
+            echo "liar,$((1772400000 + i * 60)),36.2,113.1,15"
+    done
+} >fixes.csv
+"$CTL" replay --fences fences.geojson --fixes fixes.csv --datum wgs84 >out.txt || fail "the liar"
+[[ ! -s out.txt ]] || fail "the liar moved somebody: $(cat out.txt)"
+
+# The same walk told in GCJ-02 is half a kilometre away: nobody enters.
+walk >fixes.csv
+sed 's/"radius_m":100/"radius_m":100,"datum":"wgs84"/' fences.geojson >declared.geojson
+"$CTL" replay --fences declared.geojson --fixes fixes.csv --datum gcj02 >out.txt || fail "gcj02"
+[[ ! -s out.txt ]] || fail "a datum was not converted: $(cat out.txt)"
+
+printf 'card,time,lat,lon\nc,1772400000,36.2,113.1\n' >fixes.csv
+expect_words "a missing column" 1 "fixes.csv: line 1: no column accuracy_m"
+printf 'card,time,lat,lon,accuracy_m\nc,1772400000,36.2,113.1,5\nc,noon,36.2,113.1,5\n' >fixes.csv
+expect_words "a time that is none" 1 'fixes.csv: line 3: column time: "noon"'
+printf 'card,time,lat,lon,accuracy_m\nc,1772400000,96.2,113.1,5\n' >fixes.csv
+expect_words "a place off the globe" 1 "fixes.csv: line 2: column lat"
+rm fixes.csv
+expect_words "no file" 1 "fixes.csv"
+
+((failed == 0)) && echo "replay: all as expected"
+exit "$failed"
