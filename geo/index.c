@@ -2,71 +2,43 @@
 #include "geo/index.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/assert.h"
 #include "geo/index_internal.h"
 
-enum { BATCH = 128 };
+enum { BATCH = INDEX_BATCH, COPIED = 8 };
 
-/* A point on its way down: the entry reached, and the place within that entry's cell. */
-struct descent {
-    uint32_t entry, east, north, bits;
-};
-
-static inline struct descent enter(const struct geo_index *index, struct geo_point p)
-{
-    /* what lies west or south of the grid wraps to a large number */
-    uint32_t east = (uint32_t)p.lon_e7 - (uint32_t)index->lon;
-    uint32_t north = (uint32_t)p.lat_e7 - (uint32_t)index->lat;
-    uint32_t column = east >> index->cell_bits, row = north >> index->cell_bits;
-    if (column >= index->width || row >= index->height) {
-        return (struct descent){.entry = ENTRY_SET};
-    }
-    uint32_t mask = (1u << index->cell_bits) - 1;
-    return (struct descent){index->words[(size_t)row * index->width + column], east & mask,
-                            north & mask, index->cell_bits};
-}
-
-static inline const uint32_t *block_place(const struct geo_index *index, const struct descent *at)
-{
-    uint32_t side_bits = (at->entry >> 2) & 7;
-    uint32_t bits = at->bits - side_bits;
-    return index->words + (size_t)(at->entry >> 5) * 8 +
-           ((size_t)(at->north >> bits) << side_bits) + (at->east >> bits);
-}
-
-static inline void go_down(const struct geo_index *index, struct descent *at)
-{
-    uint32_t bits = at->bits - ((at->entry >> 2) & 7);
-    at->entry = *block_place(index, at);
-    at->bits = bits;
-    at->east &= (1u << bits) - 1;
-    at->north &= (1u << bits) - 1;
-}
-
-static inline uint32_t finish(const struct geo_index *index, const struct descent *at,
-                              struct geo_point p)
-{
-    if ((at->entry & 3) == ENTRY_SET) {
-        return at->entry >> 2;
-    }
-    int32_t lon = (int32_t)((int64_t)p.lon_e7 - at->east);
-    const uint32_t *leaf = index->words + (at->entry >> 2);
-    if (__builtin_expect(leaf[0] == (1 | 2 << 8) && (leaf[1] & 3) != GROUP_ROUND, 1)) {
-        /* nearly all: one group of polygons with two places */
-        return leaf[2 + index_polygon_state(leaf[1] & 3, leaf + 4, leaf[1] >> 2, p, lon)];
-    }
-    return index_leaf_set(index, leaf, p, lon);
-}
+/* ---- one point ---- */
 
 uint32_t index_find_set(const struct geo_index *index, struct geo_point p)
 {
-    struct descent at = enter(index, p);
-    while ((at.entry & 3) == ENTRY_BLOCK) {
-        go_down(index, &at);
+    struct index_spot spot = index_spot_of(index, p);
+    uint32_t head = index->finds[spot.cell], side = head & 7, bits = index->cell_bits;
+    uint32_t entry = index_entries(index->words, head)[index_place(side, bits, spot.east, spot.north)];
+    if ((entry & ENTRY_SLOT) == 0) {
+        return entry;
     }
-    return finish(index, &at, p);
+    const uint32_t *slot = index_slot(index->words, head, entry);
+    return (slot[2] & SLOT_WIDE) == 0 ? index_edges_set(index, slot, p)
+                                      : index_wide_set(index, slot, p, bits - side);
 }
+
+uint32_t geo_index_find(const struct geo_index *index, struct geo_point point,
+                        uint32_t ret[GEO_FOUND_MAX])
+{
+    uint32_t set = index_find_set(index, point);
+    const uint32_t *items = index->set_items + index->set_starts[set];
+    uint32_t count = index->set_starts[set + 1] - index->set_starts[set];
+    /* nearly always all of them, without a branch on their number; the items end with as many */
+    memcpy(ret, items, COPIED * sizeof *items);
+    if (__builtin_expect(count > COPIED, 0)) {
+        memcpy(ret, items, count * sizeof *items);
+    }
+    return count;
+}
+
+/* ---- many points ---- */
 
 /* Each step asks for what the next one reads, for all points, before any of them waits. Which
  * points go on is a list made without a branch: the way down is as hard to foresee as the points.
@@ -74,39 +46,41 @@ uint32_t index_find_set(const struct geo_index *index, struct geo_point p)
 static void find_some(const struct geo_index *index, const struct geo_point *points, uint32_t count,
                       uint32_t *ret_sets)
 {
-    struct descent at[BATCH];
-    uint8_t blocks[BATCH] = {0}, leaves[BATCH] = {0};
-    uint32_t block_count = 0, leaf_count = 0;
+    const uint16_t *entries[BATCH];
+    const uint32_t *slots[BATCH];
+    uint32_t heads[BATCH];
+    uint8_t slotted[BATCH], wide[BATCH];
+    uint32_t slot_count = 0, wide_count = 0;
     for (uint32_t i = 0; i < count; i++) {
-        at[i] = enter(index, points[i]);
-        ret_sets[i] = at[i].entry >> 2;
-        blocks[block_count] = (uint8_t)i;
-        block_count += (at[i].entry & 3) == ENTRY_BLOCK;
-        leaves[leaf_count] = (uint8_t)i;
-        leaf_count += (at[i].entry & 3) == ENTRY_LEAF;
+        struct index_spot spot = index_spot_of(index, points[i]);
+        uint32_t head = index->finds[spot.cell];
+        heads[i] = head;
+        entries[i] = index_entries(index->words, head) +
+                     index_place(head & 7, index->cell_bits, spot.east, spot.north);
+        __builtin_prefetch(entries[i]);
     }
-    while (block_count > 0) {
-        uint32_t deeper_count = 0;
-        for (uint32_t k = 0; k < block_count; k++) {
-            __builtin_prefetch(block_place(index, &at[blocks[k]]));
-        }
-        for (uint32_t k = 0; k < block_count; k++) {
-            uint8_t i = blocks[k];
-            go_down(index, &at[i]);
-            ret_sets[i] = at[i].entry >> 2;
-            blocks[deeper_count] = i;
-            deeper_count += (at[i].entry & 3) == ENTRY_BLOCK;
-            leaves[leaf_count] = i;
-            leaf_count += (at[i].entry & 3) == ENTRY_LEAF;
-        }
-        block_count = deeper_count;
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t entry = *entries[i];
+        ret_sets[i] = entry;
+        slots[slot_count] = index_slot(index->words, heads[i], entry);
+        slotted[slot_count] = (uint8_t)i;
+        __builtin_prefetch(slots[slot_count]);
+        slot_count += entry >> 15;
     }
-    for (uint32_t k = 0; k < leaf_count; k++) {
-        __builtin_prefetch(index->words + ret_sets[leaves[k]]);
+    for (uint32_t k = 0; k < slot_count; k++) {
+        __builtin_prefetch(index->points + (slots[k][2] & POINT_MASK));
+        __builtin_prefetch(index->points + (slots[k][3] & POINT_MASK));
     }
-    for (uint32_t k = 0; k < leaf_count; k++) {
-        uint8_t i = leaves[k];
-        ret_sets[i] = finish(index, &at[i], points[i]);
+    for (uint32_t k = 0; k < slot_count; k++) {
+        uint8_t i = slotted[k];
+        wide[wide_count] = (uint8_t)k;
+        wide_count += slots[k][2] >> 31;
+        ret_sets[i] = index_edges_set(index, slots[k], points[i]);
+    }
+    for (uint32_t k = 0; k < wide_count; k++) {
+        uint8_t i = slotted[wide[k]];
+        ret_sets[i] = index_wide_set(index, slots[wide[k]], points[i],
+                                     index->cell_bits - (heads[i] & 7));
     }
 }
 
@@ -115,12 +89,18 @@ void geo_index_find_batch(const struct geo_index *index, const struct geo_point 
 {
     while (count > 0) {
         uint32_t some = count < BATCH ? count : BATCH;
-        find_some(index, points, some, ret_sets);
+        if (index->has_avx2) {
+            index_find_some_avx2(index, points, some, ret_sets);
+        } else {
+            find_some(index, points, some, ret_sets);
+        }
         points += some;
         ret_sets += some;
         count -= some;
     }
 }
+
+/* ---- what it holds ---- */
 
 const uint32_t *geo_index_set(const struct geo_index *index, uint32_t set, uint32_t *ret_count)
 {
@@ -134,44 +114,7 @@ uint32_t geo_index_set_count(const struct geo_index *index)
     return index->set_count;
 }
 
-uint32_t geo_index_find(const struct geo_index *index, struct geo_point point,
-                        uint32_t ret[GEO_FOUND_MAX])
+uint32_t geo_index_shape_count(const struct geo_index *index)
 {
-    uint32_t count;
-    const uint32_t *items = geo_index_set(index, index_find_set(index, point), &count);
-    ASSERT(count <= GEO_FOUND_MAX);
-    for (uint32_t i = 0; i < count; i++) { /* few: a call of memcpy would take longer */
-        ret[i] = items[i];
-    }
-    return count;
-}
-
-size_t geo_index_bytes(const struct geo_index *index)
-{
-    size_t cells = (size_t)index->width * index->height, cell_bytes = 0;
-    if (index->cell_starts != NULL) {
-        cell_bytes = (cells + 1 + index->cell_starts[cells]) * sizeof *index->cell_starts;
-    }
-    return sizeof *index + index->word_count * sizeof *index->words +
-           (index->set_count + (size_t)1) * sizeof *index->set_starts +
-           index->set_starts[index->set_count] * sizeof *index->set_items +
-           index->shape_count * sizeof *index->radii_m +
-           index->chunk_count * sizeof *index->chunks + index->node_count * sizeof *index->nodes +
-           cell_bytes;
-}
-
-void geo_index_free(struct geo_index *index)
-{
-    if (index == NULL) {
-        return;
-    }
-    free(index->words);
-    free(index->set_starts);
-    free(index->set_items);
-    free(index->radii_m);
-    free(index->chunks);
-    free(index->nodes);
-    free(index->cell_starts);
-    free(index->cell_nodes);
-    free(index);
+    return index->shape_count;
 }

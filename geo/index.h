@@ -1,8 +1,11 @@
 /*
- * index.h - which shapes cover this point, and how far is it from those nearby?
- * Know: immutable once built; build aside (a worker) and swap whole. Lookups allocate nothing. How
- * it works is in geo/README.md. Units: lattice points in, metres out. Memory: the index copies what
- * it needs of the shapes. Threads: any number may look up at once.
+ * index.h - which shapes cover this point, and how far is it from the boundaries nearby?
+ * Know: immutable once built; build or change it aside (a worker) and swap whole. Lookups allocate
+ * nothing. How it works is in geo/README.md.
+ * Units: lattice points in, metres out.
+ * Memory: the index copies what it needs of the shapes. An index and those changed from it share
+ * memory, which goes with the last of them.
+ * Threads: any number may look up at once, also while another changes; one changes at a time.
  */
 #ifndef GEO_INDEX_H
 #define GEO_INDEX_H
@@ -17,7 +20,7 @@ struct geo_index;
 
 /* A shape near a point. distance_m is signed: negative inside. */
 struct geo_near {
-    uint32_t shape; /* place in the array given to geo_index_new */
+    uint32_t shape; /* its number: the place in the array given to geo_index_new */
     float distance_m;
 };
 
@@ -30,6 +33,20 @@ struct geo_near {
 #define GEO_INDEX_BYTES_MAX ((size_t)1 << 30)
 enum status geo_index_new(const struct geo_shape *shapes, uint32_t shape_count,
                           struct geo_index **ret, struct status_detail *detail) MUST_CHECK;
+
+/* The shape of that number from now on; NULL: none has that number any more. A number beyond the
+ * last adds to the shapes; those between have none. */
+struct geo_change {
+    uint32_t number;
+    const struct geo_shape *shape;
+};
+/* A new index beside the old one, which stays as it is: the changed shapes in place of those of
+ * their numbers, all other numbers unchanged. Rebuilds what the old and the new shapes touch, all of
+ * it where that is most, lies outside of the old index's ground, or the room for changes is used up.
+ * A number given twice: the last counts. Refuses as geo_index_new. */
+enum status geo_index_change(const struct geo_index *index, const struct geo_change *changes,
+                             uint32_t count, struct geo_index **ret,
+                             struct status_detail *detail) MUST_CHECK;
 void geo_index_free(struct geo_index *index);
 
 /* The shapes that cover the point, ascending, into ret[GEO_FOUND_MAX]; returns how many. */
@@ -44,13 +61,27 @@ void geo_index_find_batch(const struct geo_index *index, const struct geo_point 
 const uint32_t *geo_index_set(const struct geo_index *index, uint32_t set, uint32_t *ret_count);
 /* Set numbers are below this. */
 uint32_t geo_index_set_count(const struct geo_index *index);
+
 #define GEO_REACH_M_MAX 100000.0F /* a longer reach is taken as this */
 /* Every shape that covers the point, and every shape whose boundary lies within reach_m of it, by
  * ascending shape, with its signed distance. The distance of a shape whose boundary is farther than
  * reach_m (the point deep inside) is given as -reach_m. Returns how many; at most ret_capacity are
- * written, covering ones never left out for near ones while ret_capacity >= GEO_FOUND_MAX. */
+ * written, covering ones never left out for near ones while ret_capacity >= GEO_FOUND_MAX.
+ * A reach up to GEO_NEAR_M is answered from lists made beforehand. */
 uint32_t geo_index_near(const struct geo_index *index, struct geo_point point, float reach_m,
                         struct geo_near *ret, uint32_t ret_capacity);
+#define GEO_NEAR_M 64
+/* For many points at once: ret_sets[i] as of geo_index_find_batch, and in ret_near[i > 0 ?
+ * ret_ends[i - 1] : 0 .. ret_ends[i]) the shapes, ascending, whose boundary lies within reaches_m[i]
+ * of points[i]; those that only cover it are in the set alone. Returns how many points were
+ * answered: fewer than count where ret_near had no room for the next one's. */
+uint32_t geo_index_near_batch(const struct geo_index *index, const struct geo_point *points,
+                              const float *reaches_m, uint32_t count, uint32_t *ret_sets,
+                              struct geo_near *ret_near, uint32_t near_capacity,
+                              uint32_t *ret_ends);
+
+uint32_t geo_index_shape_count(const struct geo_index *index);
+/* Of what is in use; room reserved for changes is not counted. */
 size_t geo_index_bytes(const struct geo_index *index);
 
 #endif

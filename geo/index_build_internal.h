@@ -1,6 +1,7 @@
 /*
- * index_build_internal.h - what the two halves of the build share: index_build.c keeps the memory
- * and writes entries, index_cell.c tells which boundaries concern a cell.
+ * index_build_internal.h - what the parts of the build share: index_store.c keeps the memory and
+ * numbers the sets, index_blocks.c writes what lookups read, index_cell.c tells which boundaries
+ * concern a cell, index_lines.c writes what distances need, index_build.c calls them.
  */
 #ifndef GEO_INDEX_BUILD_INTERNAL_H
 #define GEO_INDEX_BUILD_INTERNAL_H
@@ -19,12 +20,13 @@ struct build_cell {
 struct build_edge {
     struct geo_point a, b;
     int32_t turns;
+    uint32_t point; /* the first of its two, as they lie in the store */
 };
 
 /* The edges of a shape that touch a cell: refs[first .. first + count). */
 struct build_run {
     uint32_t shape, first, count;
-    uint32_t base; /* polygons: the state 0 of polygon_state is inside */
+    uint32_t base; /* polygons: the state 0 of the edges is inside */
 };
 
 struct build_u32s {
@@ -39,20 +41,48 @@ struct build_part {
     uint32_t stuck; /* as many times its cell was cut without losing an edge */
 };
 
+/* Coarse cells, west and south included, east and north not. */
+struct build_window {
+    uint32_t west, south, east, north;
+};
+
 struct build {
-    const struct geo_shape *shapes;
-    uint32_t shape_count;
+    struct geo_index *index; /* its grid and shapes are set */
+    struct index_store *store;
+    struct build_window window; /* what is built; the rest is there already */
     struct build_edge *edges;
     size_t edge_count;
     /* stacks: a cell's part is pushed on its parent's and popped after it */
     struct build_run *runs;
     size_t run_count, run_capacity;
     struct build_u32s refs, inside;
-    /* the result */
-    struct build_u32s words, set_starts, set_items, set_table;
-    struct build_cell at; /* the one at hand, for telling where it failed */
+    struct build_u32s set_heads; /* by set: a block of it alone, 0 = none yet */
+    struct build_u32s entries, slots; /* stacks, too: of the blocks begun and not yet written */
+    struct build_cell at;        /* the one at hand, for telling where it failed */
     struct status_detail *detail;
 };
+
+/* ---- index_store.c ---- */
+
+/* NULL: no memory. */
+struct index_store *index_store_new(void);
+/* Gives up one owner's share. */
+void index_store_leave(struct index_store *store);
+/* A ring or, not closed, a line. STATUS_TOO_LARGE: more points than are numbered. */
+enum status index_store_add_ring(struct index_store *store, const struct geo_point *points,
+                                 uint32_t count, bool closed) MUST_CHECK;
+/* Room for that many words more: STATUS_TOO_LARGE beyond GEO_INDEX_BYTES_MAX; STATUS_NO_MEMORY,
+ * also where a fixed store has no room left. */
+enum status index_store_grow_words(struct index_store *store, size_t count) MUST_CHECK;
+/* The number of the set of these shapes, ascending. */
+enum status index_store_intern(struct index_store *store, const uint32_t *items, uint32_t count,
+                               uint32_t *ret) MUST_CHECK;
+/* No array moves from now on; there is room to add to them. */
+enum status index_store_fix(struct index_store *store) MUST_CHECK;
+/* What is added from now on lies apart from what readers of the past may read. */
+void index_store_part(struct index_store *store);
+
+/* ---- index_cell.c ---- */
 
 /* `count` more items behind the present ones, not set. False: no memory. */
 bool build_grow(struct build_u32s *list, size_t count);
@@ -65,11 +95,14 @@ enum status build_push_run(struct build *build, struct build_run run) MUST_CHECK
 bool build_point_is_inside(const struct build *build, const struct build_run *run,
                            struct build_cell cell);
 enum status build_too_many(struct build *build, struct build_cell cell);
+/* The least and the greatest scale in a cell. */
+void build_scales(struct build_cell cell, struct geo_scale *ret_least, struct geo_scale *ret_most);
 
-/* Sorts by high, then low. */
-struct build_key {
-    uint64_t high, low;
-};
-void build_sort(struct build_key *keys, size_t count);
+/* ---- index_blocks.c, index_lines.c ---- */
+
+/* The finds of the window. */
+enum status build_blocks(struct build *build) MUST_CHECK;
+/* Touches, rows and nears of the window, and of the cells around it that are near. */
+enum status build_lines(struct build *build) MUST_CHECK;
 
 #endif

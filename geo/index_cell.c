@@ -13,7 +13,7 @@ static wide_int side_of(const struct build_edge *edge, int64_t lon, int64_t lat)
            (wide_int)((int64_t)edge->b.lat_e7 - edge->a.lat_e7) * (lon - edge->a.lon_e7);
 }
 
-/* As polygon_state counts an edge for a point in a cell whose western edge is `west`. */
+/* As index_edge_crossed counts an edge for a point in a cell whose western edge is `west`. */
 static uint32_t crosses(const struct build_edge *edge, int64_t lon, int64_t lat, int64_t west)
 {
     return (lat >= edge->a.lat_e7 || edge->a.lon_e7 < west) &&
@@ -34,6 +34,22 @@ static bool touches(const struct build_edge *edge, struct build_cell cell)
     /* the corners farthest to the left and to the right of the line */
     return side_of(edge, cell.lon, rising ? north : cell.lat) >= 0 &&
            side_of(edge, east, rising ? cell.lat : north) <= 0;
+}
+
+bool build_grow(struct build_u32s *list, size_t count)
+{
+    size_t wanted = list->count + count;
+    if (wanted <= list->capacity) {
+        return true;
+    }
+    size_t capacity = wanted + wanted / 2 + 64;
+    uint32_t *items = realloc(list->items, capacity * sizeof *items);
+    if (items == NULL) {
+        return false;
+    }
+    list->items = items;
+    list->capacity = capacity;
+    return true;
 }
 
 enum status build_push_run(struct build *build, struct build_run run)
@@ -172,17 +188,17 @@ static int32_t clamp_lat(int64_t lat)
 }
 
 /* A degree of latitude grows and one of longitude shrinks away from the equator. */
-static void scales_of(struct build_cell cell, struct geo_scale *least, struct geo_scale *most)
+void build_scales(struct build_cell cell, struct geo_scale *ret_least, struct geo_scale *ret_most)
 {
     int32_t south = clamp_lat(cell.lat),
             north = clamp_lat(cell.lat + ((int64_t)1 << cell.bits) - 1);
     struct geo_scale a = geo_scale_at(south), b = geo_scale_at(north);
-    *least = (struct geo_scale){fmin(a.lat_m, b.lat_m), fmin(a.lon_m, b.lon_m)};
-    *most = (struct geo_scale){fmax(a.lat_m, b.lat_m), fmax(a.lon_m, b.lon_m)};
+    *ret_least = (struct geo_scale){fmin(a.lat_m, b.lat_m), fmin(a.lon_m, b.lon_m)};
+    *ret_most = (struct geo_scale){fmax(a.lat_m, b.lat_m), fmax(a.lon_m, b.lon_m)};
     if (south < 0 && north > 0) {
         struct geo_scale equator = geo_scale_at(0);
-        least->lat_m = equator.lat_m;
-        most->lon_m = equator.lon_m;
+        ret_least->lat_m = equator.lat_m;
+        ret_most->lon_m = equator.lon_m;
     }
 }
 
@@ -192,9 +208,9 @@ static enum status narrow_round(struct build *build, struct build_run run, struc
         return STATUS_NO_MEMORY;
     }
     struct geo_scale least, most;
-    scales_of(cell, &least, &most);
+    build_scales(cell, &least, &most);
     uint32_t first = (uint32_t)build->refs.count;
-    double radius_m = build->shapes[run.shape].radius_m;
+    double radius_m = build->index->shapes[run.shape].radius_m;
     for (uint32_t i = 0; i < run.count; i++) {
         uint32_t ref = build->refs.items[run.first + i];
         enum closeness closeness = closeness_of(&build->edges[ref], radius_m, cell, least, most);
@@ -218,7 +234,7 @@ enum status build_narrow(struct build *build, struct build_part from, struct bui
     enum status status = STATUS_OK;
     for (size_t i = from.first; i < from.end && status == STATUS_OK; i++) {
         struct build_run run = build->runs[i];
-        if (build->shapes[run.shape].kind == GEO_POLYGON) {
+        if (build->index->shapes[run.shape].kind == GEO_POLYGON) {
             status = narrow_polygon(build, run, parent, cell);
         } else {
             status = narrow_round(build, run, cell);
@@ -233,7 +249,7 @@ enum status build_narrow(struct build *build, struct build_part from, struct bui
 bool build_point_is_inside(const struct build *build, const struct build_run *run,
                            struct build_cell cell)
 {
-    const struct geo_shape *shape = &build->shapes[run->shape];
+    const struct index_shape *shape = &build->index->shapes[run->shape];
     if (shape->kind == GEO_POLYGON) {
         return true; /* an edge touches a cell of one point: the point lies on it */
     }

@@ -1,124 +1,227 @@
 /*
- * index_internal.h - how the index lies in memory. The words (uint32_t) begin with the coarse grid,
- * row by row; an entry of it, or of a block, is a set, a block of finer entries, or a leaf:
+ * index_internal.h - how the index lies in memory. A grid of coarse cells; the word of a cell leads
+ * to a block of 2^side x 2^side entries, which are sets, leaves, or finer blocks:
  *
- *     entry   set << 2 | ENTRY_SET     leaf's first word << 2 | ENTRY_LEAF
- *             block's first word / 8 << 5 | log2 of its side << 2 | ENTRY_BLOCK
- *     leaf    groups | places << 8, a word for each group, places sets, each group's edges
+ *     head    block's first word << 3 | side                of a coarse cell, or of a finer block
+ *     block   entries of 16 bits each, row by row, and from the next word of four its slots
+ *     entry   a set's number, or ENTRY_SLOT | number of the slot
+ *     slot    four words: a leaf of two edges, or with SLOT_WIDE in the third what is wider:
+ *     edges   sets in 16 bits each: of no edge crossed, the first, the second, both; the first edge
+ *             | EDGES_ON_FIRST and so on; the second edge | log2 of the cell << 27
+ *     wide    an enum wide, and a set, groups' first word, or a head
+ *     groups  groups | log2 of the cell << 8 | places << 16, a word for each group, places sets,
+ *             each group's edges
  *     group   kind | edges << 2; a round group's edges begin with a shape of its radius
- *     edge    lat a, lon a, lat b, lon b; polygons have an even number of them in a group, if
- *             need be by one that nothing crosses
  *
- * Shapes with the same edges in a leaf are one group. The states of the groups, the first counting
- * fastest, number the place that holds the answer.
+ * An edge is the number of its first point; it leads to the point after it. The edges of a group of
+ * polygons are even in number, if need be by NO_EDGE, which nothing crosses. Shapes with the same
+ * edges in a leaf are one group. The states of the groups, the first counting fastest, number the
+ * place that holds the answer.
+ *
+ * Each ring lies in `points` with its first point once more at its end, and RING_PAD times more,
+ * so that vectors may read beyond it: what they read are points of the ring. Lines repeat their
+ * last point.
  */
 #ifndef GEO_INDEX_INTERNAL_H
 #define GEO_INDEX_INTERNAL_H
 
+#include <stdatomic.h>
+
 #include "geo/index.h"
 #include "geo/shape_internal.h"
 
-enum { ENTRY_SET = 0, ENTRY_BLOCK = 1, ENTRY_LEAF = 2 };
+enum { ENTRY_SLOT = 1 << 15, SLOT_WORDS = 4 };
+#define SLOT_WIDE (1u << 31)
+enum wide { WIDE_SET = 0, WIDE_GROUPS = 1, WIDE_BLOCK = 2 };
 
 /* What it means to lie on an edge of the group: as crossing an even number of its edges, an odd
  * number, or a state of its own, where some of its shapes are on this side and some on that. */
 enum { GROUP_ON_EVEN = 0, GROUP_ON_ODD = 1, GROUP_ON_OWN = 2, GROUP_ROUND = 3 };
 
-#define EDGE_WORDS 4u
+enum { RING_PAD = 3, NO_EDGE = 0, FIRST_POINT = 4 };
+
+/* What lying on an edge of a leaf of two means: as having crossed it. EDGES_ONE: both are of one
+ * group, and what it means for the first it means for both. */
+enum {
+    EDGES_ON_FIRST = 1u << 27,
+    EDGES_ON_SECOND = 1u << 28,
+    EDGES_ONE = 1u << 29,
+    EDGES_SETS_MAX = 1 << 16, /* where there are more, groups hold them */
+};
+
+/* Points are numbered in 27 bits: where a run of them or an edge of a leaf shares its word. */
+#define POINT_BITS 27u
+#define POINT_MASK ((1u << POINT_BITS) - 1)
 
 /* ---- distances ---- */
 
-#define CHUNK_EDGES   16u
-#define NODE_CHILDREN 16u
-#define LANES         4u /* of a vector */
-/* The reach up to which a coarse cell knows the nodes to look at. */
-#define CELL_REACH_M 64
+/* Lists lead to lines: a word that counts the runs, then two words a run, by ascending shape.
+ *
+ *     run     first point | edges - 1 << 27, shape | RUN_ROUND or RUN_LONG
+ *     near    list's first word / 4 << 6 | metres within which there is no boundary; 0: no list
+ *
+ * A coarse cell has a list of the edges that touch it, and, where the cells are small enough, a
+ * block of near entries: of each shape whose boundary lies within GEO_NEAR_M, the edges that may be
+ * the nearest. */
+#define RUN_EDGES_MAX 32u
+#define RUN_LONG      (1u << 31) /* floats do not hold an edge of the shape to a centimetre */
+#define RUN_ROUND     (1u << 30)
+#define SHAPE_MASK    (RUN_ROUND - 1)
 
-/* Edges of one shape that follow one another: point i to point i + 1. What is missing at the end
- * repeats the last point. */
-struct index_chunk {
-    int32_t lats[CHUNK_EDGES + 1], lons[CHUNK_EDGES + 1];
-    uint32_t shape;
-    uint32_t is_long; /* an edge spans so much that floats would not do */
-    float radius_m;   /* 0: of a polygon */
+struct index_shape {
+    uint32_t kind;  /* enum geo_shape_kind; 0: no shape has this number */
+    uint32_t rings; /* word: where each ring starts in the points, and where the last one ends */
+    uint32_t ring_count;
+    uint32_t flags; /* of its runs */
+    double radius_m;  /* 0 of polygons */
+    struct geo_point low, high;
 };
 
-/* The boxes of up to 16 chunks (level 0) or nodes of the level below, which follow one another. The
- * radius of round shapes is in their boxes. What is missing has a box off the globe. */
-struct index_node {
-    int32_t low_lats[NODE_CHILDREN], low_lons[NODE_CHILDREN];
-    int32_t high_lats[NODE_CHILDREN], high_lons[NODE_CHILDREN];
-    uint32_t first, count, level;
+/* What an index shares with those changed from it. Only ever added to, behind what readers use, and
+ * never moved once there are readers. */
+struct index_store {
+    atomic_uint owners;
+    struct geo_point *points;
+    uint32_t *words, *set_starts, *set_items;
+    size_t point_count, word_count, set_start_count, set_item_count;
+    size_t point_room, word_room, set_start_room, set_item_room;
+    bool is_fixed;     /* has readers: not to be moved */
+    bool is_full;      /* something did not fit since */
+    uint32_t *set_table; /* set + 1 by hash; of builders alone */
+    size_t set_table_size;
+};
+
+/* Metres per step at the southern edge of a row of cells. */
+struct index_row {
+    float lat_m, lon_m;
 };
 
 struct geo_index {
-    int32_t lat, lon; /* the coarse grid's low corner */
+    int32_t lat, lon; /* the grid's low corner */
     uint32_t width, height;
     uint32_t cell_bits; /* log2 of a coarse cell's side */
-    uint32_t *words;
-    size_t word_count;
-
-    uint32_t *set_starts; /* set_count + 1 of them */
-    uint32_t *set_items;
+    uint32_t cell_count;
+    uint32_t *finds;   /* heads by cell, and one more, off the grid, of the empty set */
+    uint32_t *nears;   /* heads of near entries, 0 = none; the one off the grid too */
+    uint32_t *touches; /* lists, 0 = none */
+    const uint32_t *words, *set_starts, *set_items;
+    const struct geo_point *points;
     uint32_t set_count;
-
-    double *radii_m; /* of the shapes, 0 of polygons */
+    bool has_avx2;
+    bool has_near; /* cells are small enough, and far from the antimeridian */
+    struct index_row *rows; /* height + 1 of them, where has_near */
+    struct index_shape *shapes;
     uint32_t shape_count;
-    struct index_chunk *chunks;
-    uint32_t chunk_count;
-    struct index_node *nodes; /* level by level; the root is the last */
-    uint32_t node_count;
-    /* The lowest nodes within CELL_REACH_M of a coarse cell: cell_nodes[cell_starts[c] ..
-     * cell_starts[c + 1]); NULL where coarse cells are so wide that the tree is better. */
-    uint32_t *cell_starts, *cell_nodes;
+    size_t bytes; /* in use when it was made */
+    struct index_store *store;
 };
 
-static inline struct geo_point index_edge_start(const uint32_t *edge)
+/* Cells and places in them. */
+struct index_spot {
+    uint32_t cell, east, north; /* cell_count off the grid, with no place */
+};
+
+static inline struct index_spot index_spot_of(const struct geo_index *index, struct geo_point p)
 {
-    return (struct geo_point){(int32_t)edge[0], (int32_t)edge[1]};
+    /* what lies west or south of the grid wraps to a large number */
+    uint32_t east = (uint32_t)p.lon_e7 - (uint32_t)index->lon;
+    uint32_t north = (uint32_t)p.lat_e7 - (uint32_t)index->lat;
+    uint32_t column = east >> index->cell_bits, row = north >> index->cell_bits;
+    uint32_t mask = (1u << index->cell_bits) - 1;
+    bool on_grid = (column < index->width) & (row < index->height);
+    return (struct index_spot){on_grid ? row * index->width + column : index->cell_count,
+                               east & mask, north & mask};
 }
 
-static inline struct geo_point index_edge_end(const uint32_t *edge)
+/* The number of the entry in a block of 2^side, of a cell of 2^bits steps. */
+static inline uint32_t index_place(uint32_t side, uint32_t bits, uint32_t east, uint32_t north)
 {
-    return (struct geo_point){(int32_t)edge[2], (int32_t)edge[3]};
+    return (north >> (bits - side) << side) + (east >> (bits - side));
 }
 
-bool index_is_on_edge(const uint32_t *edges, uint32_t count, struct geo_point p);
-
-/* The state of a group of polygons: 0 or 1 by the number of edges crossed on the way from the cell's
- * western edge, or what lying on an edge means. An edge that comes in over the western edge counts
- * as if it went on beyond it, which the state of the cell makes good (geo/README.md). Two edges at a
- * time, as the number of edges is hard to foresee. */
-static inline uint32_t index_polygon_state(uint32_t kind, const uint32_t *edges, uint32_t count,
-                                           struct geo_point p, int32_t lon)
+static inline const uint16_t *index_entries(const uint32_t *words, uint32_t head)
 {
-    uint32_t odd = 0;
-    bool touched = false;
-    for (uint32_t i = 0; i < count; i += 2) {
-        const uint32_t *edge = edges + (size_t)i * EDGE_WORDS;
-        for (uint32_t k = 0; k < 2; k++, edge += EDGE_WORDS) {
-            struct geo_point a = index_edge_start(edge), b = index_edge_end(edge);
-            int64_t side = geo_side(p, a, b);
-            uint32_t above_a = (uint32_t)(p.lat_e7 >= a.lat_e7) | (uint32_t)(a.lon_e7 < lon);
-            uint32_t below_b = (uint32_t)(p.lat_e7 < b.lat_e7) | (uint32_t)(b.lon_e7 < lon);
-            odd ^= above_a & below_b & (uint32_t)(side < 0);
-            touched |= side == 0;
-        }
+    return (const uint16_t *)(const void *)(words + (head >> 3));
+}
+
+/* The words that a block's entries take. */
+static inline uint32_t index_entry_words(uint32_t side)
+{
+    uint32_t words = (1u << (2 * side)) / 2;
+    return words < SLOT_WORDS ? SLOT_WORDS : words;
+}
+
+static inline const uint32_t *index_slot(const uint32_t *words, uint32_t head, uint32_t entry)
+{
+    return words + (head >> 3) + index_entry_words(head & 7) +
+           (size_t)(entry & (ENTRY_SLOT - 1)) * SLOT_WORDS;
+}
+
+/* The state of some edges of polygons for a point in a cell whose western edge is `lon`: 0 or 1 by
+ * the number of edges crossed on the way from there. An edge that comes in over the western edge
+ * counts as if it went on beyond it, which the state of the cell makes good (geo/README.md). */
+static inline uint32_t index_edge_crossed(const struct geo_point *edge, struct geo_point p,
+                                          int32_t lon, int64_t *ret_side)
+{
+    struct geo_point a = edge[0], b = edge[1];
+    bool swap = (a.lat_e7 > b.lat_e7) | ((a.lat_e7 == b.lat_e7) & (a.lon_e7 > b.lon_e7));
+    struct geo_point low = swap ? b : a, high = swap ? a : b;
+    *ret_side = geo_side(p, low, high);
+    uint32_t above = (uint32_t)(p.lat_e7 >= low.lat_e7) | (uint32_t)(low.lon_e7 < lon);
+    uint32_t below = (uint32_t)(p.lat_e7 < high.lat_e7) | (uint32_t)(high.lon_e7 < lon);
+    return above & below & (uint32_t)(*ret_side < 0);
+}
+
+static inline bool index_is_on_edge(const struct geo_point *edge, struct geo_point p)
+{
+    return geo_side(p, edge[0], edge[1]) == 0 && geo_box_holds(p, edge[0], edge[1]);
+}
+
+/* The western edge of the cell of 2^bits steps in which p lies. */
+static inline int32_t index_cell_lon(const struct geo_index *index, struct geo_point p,
+                                     uint32_t bits)
+{
+    uint32_t east = ((uint32_t)p.lon_e7 - (uint32_t)index->lon) & ((1u << bits) - 1);
+    return (int32_t)((int64_t)p.lon_e7 - east);
+}
+
+/* The set of a leaf of two edges at a point on one of them, which it crosses or not. */
+uint32_t index_edges_on(const struct geo_index *index, const uint32_t *leaf, struct geo_point p,
+                        uint32_t crossed);
+
+static inline uint32_t index_edges_set(const struct geo_index *index, const uint32_t *leaf,
+                                       struct geo_point p)
+{
+    const struct geo_point *first = index->points + (leaf[2] & POINT_MASK);
+    const struct geo_point *second = index->points + (leaf[3] & POINT_MASK);
+    int32_t lon = index_cell_lon(index, p, leaf[3] >> POINT_BITS);
+    int64_t side, other_side;
+    uint32_t crossed = index_edge_crossed(first, p, lon, &side);
+    crossed |= index_edge_crossed(second, p, lon, &other_side) << 1;
+    if (__builtin_expect((side == 0) | (other_side == 0), 0)) {
+        return index_edges_on(index, leaf, p, crossed);
     }
-    if (__builtin_expect(touched, 0) && index_is_on_edge(edges, count, p)) {
-        return kind;
-    }
-    return odd;
+    uint64_t sets = (uint64_t)leaf[1] << 32 | leaf[0];
+    return (uint32_t)(sets >> (16 * crossed)) & (EDGES_SETS_MAX - 1);
 }
 
 /* The number of the set of shapes that cover the point. */
 uint32_t index_find_set(const struct geo_index *index, struct geo_point p);
-/* The set of the leaf's cell at p; lon is the cell's western edge. Any leaf. */
-uint32_t index_leaf_set(const struct geo_index *index, const uint32_t *leaf, struct geo_point p,
-                        int32_t lon);
-/* Lines, points, nodes and order of an index that has none. STATUS_NO_MEMORY; what was made is
- * freed with the index. */
-enum status index_build_lines(struct geo_index *index, const struct geo_shape *shapes,
-                              uint32_t shape_count) MUST_CHECK;
+/* Of up to so many points; `wide` ones of a processor that has AVX2. */
+#define INDEX_BATCH 64u
+bool index_has_avx2(void);
+void index_find_some_avx2(const struct geo_index *index, const struct geo_point *points,
+                          uint32_t count, uint32_t *ret_sets);
+/* The set of a wide slot, for a point in a cell of 2^bits steps. */
+uint32_t index_wide_set(const struct geo_index *index, const uint32_t *slot, struct geo_point p,
+                        uint32_t bits);
+
+/* Edges of a ring: a line has at least one. */
+static inline uint32_t index_ring_edges(const struct index_shape *shape, const uint32_t *words,
+                                        uint32_t ring)
+{
+    uint32_t points = words[shape->rings + ring + 1] - words[shape->rings + ring] - RING_PAD - 1;
+    return shape->kind == GEO_POLYGON || points == 1 ? points : points - 1;
+}
 
 #endif

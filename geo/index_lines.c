@@ -1,349 +1,528 @@
-/* What distances need: the edges in chunks, and a tree of boxes over them. */
+/* What distances need: of each coarse cell the edges that touch it, and in finer cells the edges
+ * that may be the nearest. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/assert.h"
 #include "geo/index_build_internal.h"
+#include "geo/index_lanes_internal.h"
 
-/* Floats hold 2^19 steps (6 km) to 0.3 mm. */
-#define LONG_EDGE_E7 (1 << 19)
-/* A coarse cell wider than this (3 km) would name too many nodes. */
-#define CELL_BITS_FOR_NODES 18u
-/* More than this on an average: long edges all over the place, for which the tree is better too. */
-#define NODES_A_CELL 16u
-/* Beyond every latitude, and within what the search may subtract. */
-#define OFF_GLOBE_E7 1800000000
+enum { NEAR_SIDE_MAX = 3, NEAR_LISTS_MAX = 1 << (2 * NEAR_SIDE_MAX) };
 
-struct box {
-    struct geo_point low, high;
+/* An edge of a shape, by its first point. */
+struct entry {
+    uint32_t shape, point;
 };
 
-/* A ring or a line while it is cut into chunks. */
-struct stretch {
-    const struct geo_point *points;
-    uint32_t count;
-    bool closed;
-};
-
+/* The edges that concern each cell of a window. */
 struct lines {
-    const struct geo_shape *shapes;
-    struct index_chunk *chunks; /* in the order of the shapes */
-    struct box *boxes;
-    struct build_key *keys; /* low: the place of a chunk; in the order in which they are kept */
-    uint32_t count;
-    struct index_node *nodes;
-    uint32_t node_count;
+    struct build *build;
+    struct build_window window;
+    double reach_m;    /* an edge concerns the cells that it touches, and those so near */
+    uint32_t *starts;  /* by cell of the window, and one more */
+    struct entry *entries; /* NULL: they are only counted */
 };
 
-/* ---- chunks ---- */
-
-static uint32_t edges_of(const struct stretch *stretch)
+static uint32_t width_of(const struct build_window *window)
 {
-    return stretch->closed || stretch->count == 1 ? stretch->count : stretch->count - 1;
+    return window->east - window->west;
 }
 
-static bool is_long_edge(const struct index_chunk *chunk, uint32_t i)
+static size_t cells_of(const struct build_window *window)
 {
-    int64_t lat = (int64_t)chunk->lats[i + 1] - chunk->lats[i];
-    int64_t lon = (int64_t)chunk->lons[i + 1] - chunk->lons[i];
-    return lat > LONG_EDGE_E7 || lat < -LONG_EDGE_E7 || lon > LONG_EDGE_E7 || lon < -LONG_EDGE_E7;
+    return (size_t)width_of(window) * (window->north - window->south);
 }
 
-static void push_chunk(struct lines *lines, uint32_t number, const struct stretch *stretch,
-                       uint32_t first, uint32_t edges)
+/* ---- which cells does an edge concern? ---- */
+
+/* In steps from the grid's corner. */
+struct reach {
+    double lat, lon;
+};
+
+/* A degree of longitude is shortest at the end that is farther from the equator. */
+static struct reach reach_in_steps(double reach_m, struct geo_point a, struct geo_point b)
 {
-    const struct geo_shape *shape = &lines->shapes[number];
-    struct index_chunk *chunk = &lines->chunks[lines->count];
-    struct geo_point points[CHUNK_EDGES + 1];
-    *chunk = (struct index_chunk){.shape = number};
-    for (uint32_t i = 0; i <= CHUNK_EDGES; i++) {
-        uint32_t place = first + (i < edges ? i : edges);
-        points[i] = stretch->points[place < stretch->count ? place : place - stretch->count];
-        chunk->lats[i] = points[i].lat_e7;
-        chunk->lons[i] = points[i].lon_e7;
-    }
-    for (uint32_t i = 0; i < CHUNK_EDGES; i++) {
-        chunk->is_long |= is_long_edge(chunk, i);
-    }
-    struct geo_shape bounds = {.kind = shape->kind,
-                               .point_count = CHUNK_EDGES + 1,
-                               .points = points,
-                               .radius_m = shape->radius_m};
-    geo_shape_set_bounds(&bounds);
-    lines->boxes[lines->count++] = (struct box){bounds.low, bounds.high};
-    if (shape->kind != GEO_POLYGON) {
-        chunk->radius_m = (float)shape->radius_m;
-    }
+    double lat = ceil(reach_m / geo_scale_at(0).lat_m) + 2;
+    double far = fmax(fabs((double)a.lat_e7), fabs((double)b.lat_e7)) + lat;
+    double lon_m = geo_scale_at((int32_t)fmin(far, GEO_LAT_E7_MAX)).lon_m;
+    return (struct reach){lat, fmin(reach_m / fmax(lon_m, 1e-9) + 2, 2 * (double)GEO_TURN_E7)};
 }
 
-static void push_stretch(struct lines *lines, uint32_t number, const struct stretch *stretch)
+static uint32_t clamp_cell(double steps, uint32_t bits, uint32_t low, uint32_t end)
 {
-    uint32_t edges = edges_of(stretch);
-    for (uint32_t first = 0; first < edges; first += CHUNK_EDGES) {
-        uint32_t left = edges - first;
-        push_chunk(lines, number, stretch, first, left < CHUNK_EDGES ? left : CHUNK_EDGES);
+    double cell = floor(ldexp(steps, -(int)bits));
+    return cell < low ? low : cell >= end ? end : (uint32_t)cell;
+}
+
+static void put(struct lines *lines, uint32_t column, uint32_t row, struct entry entry)
+{
+    const struct build_window *window = &lines->window;
+    size_t cell = (size_t)(row - window->south) * width_of(window) + (column - window->west);
+    if (lines->entries != NULL) {
+        lines->entries[lines->starts[cell]++] = entry;
+    } else {
+        lines->starts[cell + 1]++;
     }
 }
 
-static void push_shape(struct lines *lines, uint32_t number)
+/* Row by row, the columns of that part of the edge that lies within reach of the row. */
+static void put_edge(struct lines *lines, struct entry entry, double radius_m)
 {
-    const struct geo_shape *shape = &lines->shapes[number];
-    if (shape->kind != GEO_POLYGON) {
-        push_stretch(lines, number, &(struct stretch){shape->points, shape->point_count, false});
-        return;
+    const struct geo_index *index = lines->build->index;
+    const struct build_window *window = &lines->window;
+    const struct geo_point *edge = lines->build->store->points + entry.point;
+    struct reach reach = reach_in_steps(lines->reach_m + radius_m, edge[0], edge[1]);
+    uint32_t bits = index->cell_bits;
+    double ax = (double)edge[0].lon_e7 - index->lon, ay = (double)edge[0].lat_e7 - index->lat;
+    double dx = (double)edge[1].lon_e7 - edge[0].lon_e7;
+    double dy = (double)edge[1].lat_e7 - edge[0].lat_e7;
+    double low = fmin(ay, ay + dy) - reach.lat, high = fmax(ay, ay + dy) + reach.lat;
+    uint32_t end = clamp_cell(high, bits, window->south, window->north);
+    end += end < window->north && high >= ldexp(window->south, (int)bits);
+    for (uint32_t row = clamp_cell(low, bits, window->south, window->north); row < end; row++) {
+        double south = ldexp(row, (int)bits) - reach.lat;
+        double north = ldexp(row + 1.0, (int)bits) + reach.lat;
+        double from = dy == 0 ? 0 : fmin(1, fmax(0, ((dy > 0 ? south : north) - ay) / dy));
+        double to = dy == 0 ? 1 : fmin(1, fmax(0, ((dy > 0 ? north : south) - ay) / dy));
+        double x1 = ax + from * dx, x2 = ax + to * dx;
+        double west = fmin(x1, x2) - reach.lon, east = fmax(x1, x2) + reach.lon;
+        uint32_t last = clamp_cell(east, bits, window->west, window->east);
+        last += last < window->east && east >= ldexp(window->west, (int)bits);
+        for (uint32_t column = clamp_cell(west, bits, window->west, window->east); column < last;
+             column++) {
+            put(lines, column, row, entry);
+        }
     }
-    uint32_t start = 0;
+}
+
+static void put_shape(struct lines *lines, uint32_t number)
+{
+    const struct index_shape *shape = &lines->build->index->shapes[number];
+    const uint32_t *words = lines->build->store->words;
     for (uint32_t r = 0; r < shape->ring_count; r++) {
-        uint32_t count = shape->ring_ends[r] - start;
-        if (count > 0) {
-            push_stretch(lines, number, &(struct stretch){shape->points + start, count, true});
-        }
-        start = shape->ring_ends[r];
-    }
-}
-
-static size_t chunks_at_most(const struct geo_shape *shapes, uint32_t count)
-{
-    size_t chunks = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        chunks += shapes[i].point_count / CHUNK_EDGES + (size_t)shapes[i].ring_count + 1;
-    }
-    return chunks;
-}
-
-/* ---- order ---- */
-
-static uint64_t middle_of(const struct box *box, bool by_lon)
-{
-    int64_t twice = by_lon ? (int64_t)box->low.lon_e7 + box->high.lon_e7
-                           : (int64_t)box->low.lat_e7 + box->high.lat_e7;
-    return (uint64_t)(twice + ((int64_t)1 << 40));
-}
-
-static uint64_t extent_of_middles(const struct lines *lines, size_t first, size_t count,
-                                  bool by_lon)
-{
-    uint64_t low = UINT64_MAX, high = 0;
-    for (size_t i = first; i < first + count; i++) {
-        uint64_t middle = middle_of(&lines->boxes[lines->keys[i].low], by_lon);
-        low = middle < low ? middle : low;
-        high = middle > high ? middle : high;
-    }
-    return high - low;
-}
-
-/* Halves the chunks across their longer side again and again, in multiples of what fills the nodes,
- * so that each node's share lies close together. */
-static void order_chunks(struct lines *lines, size_t first, size_t count)
-{
-    if (count <= NODE_CHILDREN) {
-        return;
-    }
-    bool by_lon = extent_of_middles(lines, first, count, true) >=
-                  extent_of_middles(lines, first, count, false);
-    for (size_t i = first; i < first + count; i++) {
-        lines->keys[i].high = middle_of(&lines->boxes[lines->keys[i].low], by_lon);
-    }
-    build_sort(lines->keys + first, count);
-    size_t unit = NODE_CHILDREN;
-    while (unit * NODE_CHILDREN < count) {
-        unit *= NODE_CHILDREN;
-    }
-    size_t half = (count / unit + 1) / 2 * unit;
-    order_chunks(lines, first, half);
-    order_chunks(lines, first + half, count - half);
-}
-
-/* ---- nodes ---- */
-
-static void clear_node(struct index_node *node, uint32_t first, uint32_t level)
-{
-    *node = (struct index_node){.first = first, .level = level};
-    for (uint32_t i = 0; i < NODE_CHILDREN; i++) {
-        node->low_lats[i] = node->high_lats[i] = OFF_GLOBE_E7;
-    }
-}
-
-static void push_child(struct index_node *node, const struct box *box)
-{
-    node->low_lats[node->count] = box->low.lat_e7;
-    node->low_lons[node->count] = box->low.lon_e7;
-    node->high_lats[node->count] = box->high.lat_e7;
-    node->high_lons[node->count] = box->high.lon_e7;
-    node->count++;
-}
-
-static struct box box_of(const struct index_node *node)
-{
-    struct box box = {{INT32_MAX, INT32_MAX}, {INT32_MIN, INT32_MIN}};
-    for (uint32_t i = 0; i < node->count; i++) {
-        box.low.lat_e7 = node->low_lats[i] < box.low.lat_e7 ? node->low_lats[i] : box.low.lat_e7;
-        box.low.lon_e7 = node->low_lons[i] < box.low.lon_e7 ? node->low_lons[i] : box.low.lon_e7;
-        box.high.lat_e7 =
-            node->high_lats[i] > box.high.lat_e7 ? node->high_lats[i] : box.high.lat_e7;
-        box.high.lon_e7 =
-            node->high_lons[i] > box.high.lon_e7 ? node->high_lons[i] : box.high.lon_e7;
-    }
-    return box;
-}
-
-/* Level upon level until one node is left. */
-static void raise_nodes(struct lines *lines)
-{
-    for (uint32_t at = 0; at < lines->count; at += NODE_CHILDREN) {
-        struct index_node *node = &lines->nodes[lines->node_count++];
-        clear_node(node, at, 0);
-        for (uint32_t i = at; i < at + NODE_CHILDREN && i < lines->count; i++) {
-            push_child(node, &lines->boxes[lines->keys[i].low]);
-        }
-    }
-    uint32_t first = 0;
-    for (uint32_t level = 1; lines->node_count - first > 1; level++) {
-        uint32_t end = lines->node_count;
-        for (uint32_t at = first; at < end; at += NODE_CHILDREN) {
-            struct index_node *node = &lines->nodes[lines->node_count++];
-            clear_node(node, at, level);
-            for (uint32_t i = at; i < at + NODE_CHILDREN && i < end; i++) {
-                struct box box = box_of(&lines->nodes[i]);
-                push_child(node, &box);
-            }
-        }
-        first = end;
-    }
-}
-
-/* ---- coarse cells ---- */
-
-struct cells {
-    uint32_t west, south, east, north; /* east and north included */
-};
-
-static uint32_t clamp_cell(int64_t steps, uint32_t bits, uint32_t count)
-{
-    int64_t cell = steps < 0 ? 0 : steps >> bits;
-    return cell < count ? (uint32_t)cell : count - 1;
-}
-
-/* The coarse cells within CELL_REACH_M of the node. */
-static struct cells cells_near(const struct geo_index *index, const struct index_node *node)
-{
-    struct box box = box_of(node);
-    struct geo_point corners[2] = {box.low, box.high};
-    struct geo_shape bounds = {
-        .kind = GEO_CORRIDOR, .point_count = 2, .points = corners, .radius_m = CELL_REACH_M};
-    geo_shape_set_bounds(&bounds);
-    return (struct cells){
-        clamp_cell((int64_t)bounds.low.lon_e7 - index->lon, index->cell_bits, index->width),
-        clamp_cell((int64_t)bounds.low.lat_e7 - index->lat, index->cell_bits, index->height),
-        clamp_cell((int64_t)bounds.high.lon_e7 - index->lon, index->cell_bits, index->width),
-        clamp_cell((int64_t)bounds.high.lat_e7 - index->lat, index->cell_bits, index->height)};
-}
-
-static size_t count_lists(const struct geo_index *index)
-{
-    size_t total = 0;
-    for (uint32_t n = 0; n < index->node_count && index->nodes[n].level == 0; n++) {
-        struct cells cells = cells_near(index, &index->nodes[n]);
-        total += (size_t)(cells.east - cells.west + 1) * (cells.north - cells.south + 1);
-    }
-    return total;
-}
-
-/* Writes the lists, or only counts them: starts[c + 1] then holds how many cell c has. */
-static void list_nodes(const struct geo_index *index, uint32_t *starts, uint32_t *list)
-{
-    for (uint32_t n = 0; n < index->node_count && index->nodes[n].level == 0; n++) {
-        struct cells cells = cells_near(index, &index->nodes[n]);
-        for (uint32_t row = cells.south; row <= cells.north; row++) {
-            for (uint32_t column = cells.west; column <= cells.east; column++) {
-                uint32_t cell = row * index->width + column;
-                if (list != NULL) {
-                    list[starts[cell]++] = n;
-                } else {
-                    starts[cell + 1]++;
-                }
-            }
+        uint32_t first = words[shape->rings + r], edges = index_ring_edges(shape, words, r);
+        for (uint32_t i = 0; i < edges; i++) {
+            put_edge(lines, (struct entry){number, first + i}, shape->radius_m);
         }
     }
 }
 
-static enum status build_cell_lists(struct geo_index *index)
+/* Could it concern the window? */
+static bool is_about(const struct lines *lines, const struct index_shape *shape)
 {
-    size_t cells = (size_t)index->width * index->height;
-    size_t total = count_lists(index);
-    if (index->cell_bits > CELL_BITS_FOR_NODES || total > cells * NODES_A_CELL) {
-        return STATUS_OK;
+    const struct geo_index *index = lines->build->index;
+    const struct build_window *window = &lines->window;
+    if (shape->kind == 0) {
+        return false;
     }
-    uint32_t *starts = malloc((cells + 1) * sizeof *starts);
-    if (starts == NULL) {
+    struct reach reach = reach_in_steps(lines->reach_m, shape->low, shape->high);
+    double size = ldexp(1, (int)index->cell_bits);
+    return shape->low.lat_e7 - reach.lat < index->lat + window->north * size &&
+           shape->high.lat_e7 + reach.lat >= index->lat + window->south * size &&
+           shape->low.lon_e7 - reach.lon < index->lon + window->east * size &&
+           shape->high.lon_e7 + reach.lon >= index->lon + window->west * size;
+}
+
+static void put_shapes(struct lines *lines)
+{
+    const struct geo_index *index = lines->build->index;
+    for (uint32_t i = 0; i < index->shape_count; i++) {
+        if (is_about(lines, &index->shapes[i])) {
+            put_shape(lines, i);
+        }
+    }
+}
+
+static void release_lines(struct lines *lines)
+{
+    free(lines->starts);
+    free(lines->entries);
+}
+
+/* Those of a cell stand by shape and point, as they were put. */
+static enum status collect_lines(struct lines *lines)
+{
+    size_t cells = cells_of(&lines->window), total = 0;
+    lines->starts = calloc(cells + 2, sizeof *lines->starts);
+    if (lines->starts == NULL) {
         return STATUS_NO_MEMORY;
     }
-    memset(starts, 0, (cells + 1) * sizeof *starts);
-    list_nodes(index, starts, NULL);
-    uint32_t *list = malloc((total + 1) * sizeof *list);
-    if (list == NULL) {
-        free(starts);
-        return STATUS_NO_MEMORY;
-    }
+    put_shapes(lines);
     for (size_t cell = 0; cell < cells; cell++) {
-        starts[cell + 1] += starts[cell];
+        total += lines->starts[cell + 1];
+        if (total > GEO_INDEX_BYTES_MAX / sizeof(struct entry)) {
+            return status_detail_set(lines->build->detail, STATUS_TOO_LARGE,
+                                     "the index needs more than %zu MiB: the edges lie in too many "
+                                     "cells",
+                                     GEO_INDEX_BYTES_MAX >> 20);
+        }
+        lines->starts[cell + 1] = (uint32_t)total;
     }
-    list_nodes(index, starts, list); /* moves each start to its end, the next one's start */
-    memmove(starts + 1, starts, cells * sizeof *starts);
-    starts[0] = 0;
-    index->cell_starts = starts;
-    index->cell_nodes = list;
+    lines->entries = malloc((total + 1) * sizeof *lines->entries);
+    if (lines->entries == NULL) {
+        return STATUS_NO_MEMORY;
+    }
+    put_shapes(lines); /* moves each start to its end, the next one's start */
+    memmove(lines->starts + 1, lines->starts, cells * sizeof *lines->starts);
+    lines->starts[0] = 0;
     return STATUS_OK;
 }
 
-/* ---- the whole ---- */
+/* ---- lists ---- */
 
-static enum status arrange(struct lines *lines, struct geo_index *index)
+static enum status grow_words(struct build *build, size_t count)
 {
-    for (uint32_t i = 0; i < index->shape_count; i++) {
-        push_shape(lines, i);
-        index->radii_m[i] = lines->shapes[i].kind == GEO_POLYGON ? 0 : lines->shapes[i].radius_m;
-    }
-    for (uint32_t i = 0; i < lines->count; i++) {
-        lines->keys[i] = (struct build_key){0, i};
-    }
-    order_chunks(lines, 0, lines->count);
-    index->nodes = lines->nodes = malloc((lines->count / 8 + (size_t)16) * sizeof *lines->nodes);
-    index->chunks = malloc((lines->count + (size_t)1) * sizeof *index->chunks);
-    if (index->nodes == NULL || index->chunks == NULL) {
-        return STATUS_NO_MEMORY;
-    }
-    for (uint32_t i = 0; i < lines->count; i++) {
-        index->chunks[i] = lines->chunks[lines->keys[i].low];
-    }
-    raise_nodes(lines);
-    index->chunk_count = lines->count;
-    index->node_count = lines->node_count;
-    return build_cell_lists(index);
+    enum status status = index_store_grow_words(build->store, count);
+    return status != STATUS_TOO_LARGE
+               ? status
+               : status_detail_set(build->detail, status, "the index needs more than %zu MiB",
+                                   GEO_INDEX_BYTES_MAX >> 20);
 }
 
-enum status index_build_lines(struct geo_index *index, const struct geo_shape *shapes,
-                              uint32_t shape_count)
+/* A list on a multiple of four words. */
+static enum status write_list(struct build *build, const struct entry *entries, uint32_t count,
+                              uint32_t *ret_word)
 {
-    if (shape_count == 0) {
+    struct index_store *store = build->store;
+    enum status status = grow_words(build, 4 + (size_t)count * 2);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    while (store->word_count % 4 != 0) {
+        store->words[store->word_count++] = 0;
+    }
+    uint32_t *list = store->words + store->word_count, runs = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t *run = list + 1 + (size_t)runs * 2;
+        uint32_t flags = build->index->shapes[entries[i].shape].flags;
+        uint32_t edges = runs > 0 ? (run[-2] >> POINT_BITS) + 1 : 0;
+        if (runs > 0 && run[-1] == (entries[i].shape | flags) && edges < RUN_EDGES_MAX &&
+            (run[-2] & POINT_MASK) + edges == entries[i].point) {
+            run[-2] += 1u << POINT_BITS;
+        } else {
+            run[0] = entries[i].point;
+            run[1] = entries[i].shape | flags;
+            runs++;
+        }
+    }
+    list[0] = runs;
+    *ret_word = (uint32_t)store->word_count;
+    store->word_count += 1 + (size_t)runs * 2;
+    return STATUS_OK;
+}
+
+static enum status build_touches(struct build *build)
+{
+    struct lines lines = {.build = build, .window = build->window};
+    struct geo_index *index = build->index;
+    enum status status = collect_lines(&lines);
+    size_t cell = 0;
+    for (uint32_t row = lines.window.south; row < lines.window.north && status == STATUS_OK;
+         row++) {
+        for (uint32_t column = lines.window.west;
+             column < lines.window.east && status == STATUS_OK; column++, cell++) {
+            uint32_t count = lines.starts[cell + 1] - lines.starts[cell], word = 0;
+            if (count > 0) {
+                status = write_list(build, lines.entries + lines.starts[cell], count, &word);
+            }
+            index->touches[(size_t)row * index->width + column] = word;
+        }
+    }
+    release_lines(&lines);
+    return status;
+}
+
+/* ---- near entries ---- */
+
+/* Edges in metres from the middle of a coarse cell. */
+struct candidates {
+    struct entry *entries;
+    float *ax, *ay, *bx, *by, *gap; /* each with LANES more */
+    uint32_t count;
+};
+
+/* One coarse cell at work: candidates by level of its quarters. */
+struct near_work {
+    struct build *build;
+    struct candidates levels[NEAR_SIDE_MAX + 2];
+    uint32_t capacity;
+    void *memory;
+    float slack_m; /* what the one scale for all of the cell may be wrong by */
+    uint32_t side;
+    size_t block;
+    uint32_t lists[NEAR_LISTS_MAX], list_count;
+};
+
+/* A square of the cell at work: its middle, and how far its corners are from there. */
+struct square {
+    float x, y, half_x, half_y;
+    uint32_t column, row; /* of the block, of the low corner */
+};
+
+static enum status make_capacity(struct near_work *work, uint32_t count)
+{
+    if (count + LANES <= work->capacity) {
         return STATUS_OK;
     }
-    size_t most = chunks_at_most(shapes, shape_count);
-    struct lines lines = {.shapes = shapes};
-    enum status status = STATUS_NO_MEMORY;
-    index->shape_count = shape_count;
-    index->radii_m = malloc(shape_count * sizeof *index->radii_m);
-    lines.chunks = malloc(most * sizeof *lines.chunks);
-    lines.boxes = malloc(most * sizeof *lines.boxes);
-    lines.keys = malloc(most * sizeof *lines.keys);
-    if (index->radii_m != NULL && lines.chunks != NULL && lines.boxes != NULL &&
-        lines.keys != NULL) {
-        status = arrange(&lines, index);
-        ASSERT(lines.count <= most);
+    uint32_t capacity = (count + count / 2 + 64) & ~(LANES - 1);
+    size_t bytes = capacity * (sizeof(struct entry) + 5 * sizeof(float));
+    char *memory = malloc(bytes * (NEAR_SIDE_MAX + 2));
+    if (memory == NULL) {
+        return STATUS_NO_MEMORY;
     }
-    free(lines.chunks);
-    free(lines.boxes);
-    free(lines.keys);
+    free(work->memory);
+    work->memory = memory;
+    work->capacity = capacity;
+    for (uint32_t i = 0; i <= NEAR_SIDE_MAX + 1; i++, memory += bytes) {
+        struct candidates *level = &work->levels[i];
+        level->entries = (void *)memory;
+        level->ax = (void *)(memory + capacity * sizeof(struct entry));
+        level->ay = level->ax + capacity;
+        level->bx = level->ay + capacity;
+        level->by = level->bx + capacity;
+        level->gap = level->by + capacity;
+    }
+    return STATUS_OK;
+}
+
+static void measure(struct candidates *all, const struct square *square)
+{
+    lanes_float x = lanes_all(square->x), y = lanes_all(square->y);
+    for (uint32_t i = 0; i < all->count; i += LANES) {
+        lanes_float gap2 = lanes_gap2(lanes_load(all->ax + i) - x, lanes_load(all->ay + i) - y,
+                                      lanes_load(all->bx + i) - x, lanes_load(all->by + i) - y);
+        memcpy(all->gap + i, &gap2, sizeof gap2);
+    }
+    for (uint32_t i = 0; i < all->count; i++) {
+        all->gap[i] = sqrtf(all->gap[i]);
+    }
+}
+
+static void keep(struct candidates *kept, const struct candidates *all, uint32_t i)
+{
+    uint32_t at = kept->count++;
+    kept->entries[at] = all->entries[i];
+    kept->ax[at] = all->ax[i];
+    kept->ay[at] = all->ay[i];
+    kept->bx[at] = all->bx[i];
+    kept->by[at] = all->by[i];
+}
+
+static void fill_lanes(struct candidates *all)
+{
+    memset(all->ax + all->count, 0, LANES * sizeof *all->ax);
+    memset(all->ay + all->count, 0, LANES * sizeof *all->ay);
+    memset(all->bx + all->count, 0, LANES * sizeof *all->bx);
+    memset(all->by + all->count, 0, LANES * sizeof *all->by);
+}
+
+/* Keeps, of each shape whose boundary may be near to a point of the square, the edges that may be
+ * the nearest to one; returns how far all boundaries are at least. From the middle to anywhere in
+ * the square it is no farther than to a corner, so a distance differs from the middle's by no more
+ * than that. */
+static float narrow(const struct near_work *work, struct candidates *all,
+                    const struct square *square, struct candidates *kept)
+{
+    float corner = hypotf(square->half_x, square->half_y) + work->slack_m;
+    float clear = GEO_NEAR_M;
+    measure(all, square);
+    kept->count = 0;
+    for (uint32_t first = 0, end; first < all->count; first = end) {
+        uint32_t shape = all->entries[first].shape;
+        float least = all->gap[first];
+        for (end = first + 1; end < all->count && all->entries[end].shape == shape; end++) {
+            least = all->gap[end] < least ? all->gap[end] : least;
+        }
+        float away = fabsf(least - (float)work->build->index->shapes[shape].radius_m) - corner;
+        if (away > GEO_NEAR_M) {
+            continue;
+        }
+        clear = away < clear ? away : clear;
+        for (uint32_t i = first; i < end; i++) {
+            if (all->gap[i] <= least + 2 * corner) {
+                keep(kept, all, i);
+            }
+        }
+    }
+    fill_lanes(kept);
+    return clear;
+}
+
+/* The list, if need be one that another square of the cell has already. */
+static enum status share_list(struct near_work *work, const struct candidates *all,
+                              uint32_t *ret_word)
+{
+    struct index_store *store = work->build->store;
+    uint32_t word;
+    enum status status = write_list(work->build, all->entries, all->count, &word);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    const uint32_t *list = store->words + word;
+    for (uint32_t i = 0; i < work->list_count; i++) {
+        const uint32_t *other = store->words + work->lists[i];
+        if (other[0] == list[0] &&
+            memcmp(other, list, (1 + (size_t)list[0] * 2) * sizeof *list) == 0) {
+            store->word_count = word;
+            *ret_word = work->lists[i];
+            return STATUS_OK;
+        }
+    }
+    work->lists[work->list_count++] = word;
+    *ret_word = word;
+    return STATUS_OK;
+}
+
+static enum status write_near(struct near_work *work, const struct square *square,
+                              const struct candidates *kept, float clear_m)
+{
+    struct index_store *store = work->build->store;
+    size_t at = work->block + ((size_t)square->row << work->side) + square->column;
+    uint32_t word, metres = clear_m > 0 ? (uint32_t)clear_m : 0;
+    if (kept->count == 0) {
+        store->words[at] = 0;
+        return STATUS_OK;
+    }
+    enum status status = share_list(work, kept, &word);
+    if (status == STATUS_OK) {
+        store->words[at] = word / 4 << 6 | (metres < GEO_NEAR_M ? metres : GEO_NEAR_M - 1);
+    }
     return status;
+}
+
+static enum status divide_near(struct near_work *work, const struct square *square, uint32_t level)
+{
+    struct candidates *kept = &work->levels[level + 1];
+    float clear_m = narrow(work, &work->levels[level], square, kept);
+    if (level == work->side) {
+        return write_near(work, square, kept, clear_m);
+    }
+    uint32_t half = 1u << (work->side - level - 1);
+    enum status status = STATUS_OK;
+    for (uint32_t quarter = 0; quarter < 4 && status == STATUS_OK; quarter++) {
+        uint32_t east = quarter & 1, north = quarter >> 1;
+        struct square part = {square->x + (east ? 0.5F : -0.5F) * square->half_x,
+                              square->y + (north ? 0.5F : -0.5F) * square->half_y,
+                              square->half_x / 2,
+                              square->half_y / 2,
+                              square->column + east * half,
+                              square->row + north * half};
+        status = divide_near(work, &part, level + 1);
+    }
+    return status;
+}
+
+/* Takes the entries along in metres from the middle of the cell. */
+static void place(struct near_work *work, const struct entry *entries, uint32_t count,
+                  struct build_cell cell, struct square *ret)
+{
+    const struct geo_point *points = work->build->store->points;
+    struct candidates *all = &work->levels[0];
+    struct geo_scale least, most;
+    build_scales(cell, &least, &most);
+    double half = ldexp(1, (int)cell.bits - 1);
+    double lat = (double)cell.lat + half, lon = (double)cell.lon + half, far_m = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        const struct geo_point *edge = points + entries[i].point;
+        all->entries[i] = entries[i];
+        all->ax[i] = (float)((edge[0].lon_e7 - lon) * most.lon_m);
+        all->ay[i] = (float)((edge[0].lat_e7 - lat) * most.lat_m);
+        all->bx[i] = (float)((edge[1].lon_e7 - lon) * most.lon_m);
+        all->by[i] = (float)((edge[1].lat_e7 - lat) * most.lat_m);
+        far_m = fmax(far_m, (double)fmaxf(fabsf(all->ax[i]), fabsf(all->ay[i])));
+        far_m = fmax(far_m, (double)fmaxf(fabsf(all->bx[i]), fabsf(all->by[i])));
+    }
+    all->count = count;
+    fill_lanes(all);
+    *ret = (struct square){
+        .half_x = (float)(half * most.lon_m), .half_y = (float)(half * most.lat_m)};
+    double off = fmax(most.lon_m / least.lon_m, most.lat_m / least.lat_m) - 1;
+    double corner_m = (double)hypotf(ret->half_x, ret->half_y);
+    work->slack_m = (float)(0.01 + off * (GEO_NEAR_M + 4 * corner_m) + 1e-6 * far_m);
+}
+
+static uint32_t near_side(uint32_t count)
+{
+    return count <= 6 ? 0 : count <= 24 ? 1 : count <= 80 ? 2 : NEAR_SIDE_MAX;
+}
+
+static enum status build_near_cell(struct near_work *work, const struct entry *entries,
+                                   uint32_t count, struct build_cell cell, uint32_t *ret_head)
+{
+    struct index_store *store = work->build->store;
+    struct square square;
+    enum status status = make_capacity(work, count);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    place(work, entries, count, cell, &square);
+    work->side = near_side(count);
+    size_t size = (size_t)1 << (2 * work->side);
+    status = grow_words(work->build, size);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    work->block = store->word_count;
+    work->list_count = 0;
+    store->word_count += size;
+    status = divide_near(work, &square, 0);
+    *ret_head = (uint32_t)work->block << 3 | work->side;
+    if (status == STATUS_OK && work->list_count == 0) { /* near the cell's box, not near it */
+        store->word_count = work->block;
+        *ret_head = 0;
+    }
+    return status;
+}
+
+/* The window and the cells from which it is near. */
+static struct build_window around(const struct build *build)
+{
+    const struct geo_index *index = build->index;
+    struct geo_point low = {index->lat, 0};
+    struct geo_point high = {
+        (int32_t)(index->lat + ((int64_t)index->height << index->cell_bits)), 0};
+    struct reach reach = reach_in_steps(GEO_NEAR_M, low, high);
+    uint32_t columns = (uint32_t)ldexp(reach.lon, -(int)index->cell_bits) + 1;
+    uint32_t rows = (uint32_t)ldexp(reach.lat, -(int)index->cell_bits) + 1;
+    struct build_window window = build->window;
+    window.west -= columns < window.west ? columns : window.west;
+    window.south -= rows < window.south ? rows : window.south;
+    window.east = index->width - window.east < columns ? index->width : window.east + columns;
+    window.north = index->height - window.north < rows ? index->height : window.north + rows;
+    return window;
+}
+
+static enum status build_nears(struct build *build)
+{
+    struct geo_index *index = build->index;
+    struct near_work work = {.build = build};
+    struct lines lines = {.build = build, .window = around(build), .reach_m = GEO_NEAR_M};
+    enum status status = collect_lines(&lines);
+    size_t at = 0;
+    for (uint32_t row = lines.window.south; row < lines.window.north && status == STATUS_OK;
+         row++) {
+        for (uint32_t column = lines.window.west;
+             column < lines.window.east && status == STATUS_OK; column++, at++) {
+            uint32_t count = lines.starts[at + 1] - lines.starts[at], head = 0;
+            struct build_cell cell = {index->lon + ((int64_t)column << index->cell_bits),
+                                      index->lat + ((int64_t)row << index->cell_bits),
+                                      index->cell_bits};
+            if (count > 0) {
+                status = build_near_cell(&work, lines.entries + lines.starts[at], count, cell,
+                                         &head);
+            }
+            index->nears[(size_t)row * index->width + column] = head;
+        }
+    }
+    free(work.memory);
+    release_lines(&lines);
+    return status;
+}
+
+enum status build_lines(struct build *build)
+{
+    enum status status = build_touches(build);
+    return status == STATUS_OK && build->index->has_near ? build_nears(build) : status;
 }

@@ -1,26 +1,22 @@
-/* Distances: the chunks within reach of a point, and of each shape the nearest edge. */
-#include <float.h>
+/* Distances: of each shape whose boundary is within reach of a point, that of the nearest edge. */
 #include <math.h>
 #include <string.h>
 
 #include "base/assert.h"
 #include "geo/index_internal.h"
+#include "geo/index_lanes_internal.h"
 
-enum { HITS_MAX = 256 };
-
-typedef int32_t lanes_int __attribute__((vector_size(4 * sizeof(int32_t))));
-typedef uint32_t lanes_uint __attribute__((vector_size(4 * sizeof(uint32_t))));
-typedef float lanes_float __attribute__((vector_size(4 * sizeof(float))));
+enum { HITS_MAX = 256, BATCH = 64 };
 
 struct hit {
     uint32_t shape;
     float gap2;
 };
 
+/* A point and its surroundings. */
 struct search {
     const struct geo_index *index;
-    int32_t lat, lon; /* lon may lie beyond the antimeridian */
-    struct geo_scale scale;
+    struct geo_point point; /* lon may lie beyond the antimeridian */
     float lat_m, lon_m, reach_m;
     /* the hits of the lowest shapes from `floor` on, ascending; others were found where `more` */
     uint32_t floor, count;
@@ -28,81 +24,29 @@ struct search {
     struct hit hits[HITS_MAX];
 };
 
-/* ---- lanes ---- */
+/* ---- runs of edges ---- */
 
-static inline lanes_int load(const int32_t *from)
+static float short_run_gap2(const struct geo_point *points, uint32_t edges, struct geo_point p,
+                            float lat_m, float lon_m)
 {
-    lanes_int lanes;
-    memcpy(&lanes, from, sizeof lanes);
-    return lanes;
-}
-
-/* Differences of neighbours fit; those of what is far wrap round instead of being undefined. */
-static inline lanes_float difference(lanes_int a, lanes_int b)
-{
-    return __builtin_convertvector((lanes_int)((lanes_uint)a - (lanes_uint)b), lanes_float);
-}
-
-static inline lanes_float pick(lanes_int mask, lanes_float yes, lanes_float no)
-{
-    return (lanes_float)((mask & (lanes_int)yes) | (~mask & (lanes_int)no));
-}
-
-static inline lanes_float all_lanes(float value)
-{
-    return (lanes_float){value, value, value, value};
-}
-
-static inline lanes_int all_steps(int32_t value)
-{
-    return (lanes_int){value, value, value, value};
-}
-
-/* ---- chunks ---- */
-
-/* geo_segment_gap2 for four edges, in floats: a distance of 300 m is exact to a tenth of a
- * millimetre, as the steps are subtracted before they are rounded. */
-static inline lanes_float edges_gap2(const struct search *search, const struct index_chunk *chunk,
-                                     uint32_t first)
-{
-    lanes_int a_lat = load(chunk->lats + first), b_lat = load(chunk->lats + first + 1);
-    lanes_int a_lon = load(chunk->lons + first), b_lon = load(chunk->lons + first + 1);
-    lanes_float lat_m = all_lanes(search->lat_m), lon_m = all_lanes(search->lon_m);
-    const lanes_float zero = all_lanes(0), one = all_lanes(1);
-    lanes_float ax = difference(a_lon, all_steps(search->lon)) * lon_m;
-    lanes_float ay = difference(a_lat, all_steps(search->lat)) * lat_m;
-    lanes_float dx = difference(b_lon, a_lon) * lon_m;
-    lanes_float dy = difference(b_lat, a_lat) * lat_m;
-    lanes_float t = -(ax * dx + ay * dy) / (dx * dx + dy * dy + all_lanes(FLT_MIN));
-    t = pick(t > zero, t, zero);
-    t = pick(t < one, t, one);
-    lanes_float ex = ax + t * dx, ey = ay + t * dy;
-    return ex * ex + ey * ey;
-}
-
-static float chunk_gap2(const struct search *search, const struct index_chunk *chunk)
-{
-    lanes_float best = edges_gap2(search, chunk, 0);
-    for (uint32_t first = LANES; first < CHUNK_EDGES; first += LANES) {
-        lanes_float gap2 = edges_gap2(search, chunk, first);
-        best = pick(gap2 < best, gap2, best);
+    lanes_float best = lanes_edges_gap2(points, p, lat_m, lon_m);
+    for (uint32_t first = LANES; first < edges; first += LANES) {
+        best = lanes_least(best, lanes_edges_gap2(points + first, p, lat_m, lon_m));
     }
-    float least = best[0];
-    for (uint32_t i = 1; i < LANES; i++) {
-        least = best[i] < least ? best[i] : least;
-    }
-    return least;
+    return lanes_least_of(best);
 }
 
-/* Edges of 6 km and more, in doubles. */
-static float long_chunk_gap2(const struct search *search, const struct index_chunk *chunk)
+/* In doubles, as shapes with long edges need it. */
+static float long_run_gap2(const struct search *search, const struct geo_point *points,
+                           uint32_t edges)
 {
+    struct geo_scale scale = geo_scale_at(search->point.lat_e7);
     double best = HUGE_VAL;
-    for (uint32_t i = 0; i < CHUNK_EDGES; i++) {
-        double ax = (double)((int64_t)chunk->lons[i] - search->lon) * search->scale.lon_m;
-        double ay = (double)((int64_t)chunk->lats[i] - search->lat) * search->scale.lat_m;
-        double dx = (double)((int64_t)chunk->lons[i + 1] - chunk->lons[i]) * search->scale.lon_m;
-        double dy = (double)((int64_t)chunk->lats[i + 1] - chunk->lats[i]) * search->scale.lat_m;
+    for (uint32_t i = 0; i < edges; i++) {
+        double ax = (double)((int64_t)points[i].lon_e7 - search->point.lon_e7) * scale.lon_m;
+        double ay = (double)((int64_t)points[i].lat_e7 - search->point.lat_e7) * scale.lat_m;
+        double dx = (double)((int64_t)points[i + 1].lon_e7 - points[i].lon_e7) * scale.lon_m;
+        double dy = (double)((int64_t)points[i + 1].lat_e7 - points[i].lat_e7) * scale.lat_m;
         double length2 = dx * dx + dy * dy, along = -(ax * dx + ay * dy);
         double t = along <= 0 ? 0 : along >= length2 ? 1 : along / length2;
         double ex = ax + t * dx, ey = ay + t * dy;
@@ -111,10 +55,40 @@ static float long_chunk_gap2(const struct search *search, const struct index_chu
     return (float)best;
 }
 
-static void add_hit(struct search *search, uint32_t shape, float gap2)
+static inline float run_gap2(const struct search *search, const uint32_t *run)
+{
+    const struct geo_point *points = search->index->points + (run[0] & POINT_MASK);
+    uint32_t edges = (run[0] >> POINT_BITS) + 1;
+    return __builtin_expect((run[1] & RUN_LONG) != 0, 0)
+               ? long_run_gap2(search, points, edges)
+               : short_run_gap2(points, edges, search->point, search->lat_m, search->lon_m);
+}
+
+static inline float radius_of(const struct geo_index *index, uint32_t shape_and_flags)
+{
+    return (shape_and_flags & RUN_ROUND) != 0
+               ? (float)index->shapes[shape_and_flags & SHAPE_MASK].radius_m
+               : 0;
+}
+
+/* Whether it covers is exact, and decides the sign. */
+static inline float signed_distance(const struct geo_index *index, const struct hit *hit,
+                                    bool covers)
+{
+    float away_m = sqrtf(hit->gap2);
+    if ((hit->shape & RUN_ROUND) != 0) {
+        away_m -= radius_of(index, hit->shape);
+        return covers ? fminf(away_m, 0) : fmaxf(away_m, FLT_MIN);
+    }
+    return covers ? -away_m : fmaxf(away_m, FLT_MIN);
+}
+
+/* ---- hits ---- */
+
+static void insert_hit(struct search *search, uint32_t shape, float gap2)
 {
     uint32_t at = search->count;
-    while (at > 0 && search->hits[at - 1].shape > shape) {
+    while (at > 0 && (search->hits[at - 1].shape & SHAPE_MASK) > (shape & SHAPE_MASK)) {
         at--;
     }
     if (at > 0 && search->hits[at - 1].shape == shape) {
@@ -135,84 +109,124 @@ static void add_hit(struct search *search, uint32_t shape, float gap2)
     search->count++;
 }
 
-static void search_chunk(struct search *search, const struct index_chunk *chunk)
+/* The runs of a list, those of a shape together. */
+static inline void search_list(struct search *search, const uint32_t *list)
 {
-    if (chunk->shape < search->floor) {
-        return;
-    }
-    float gap2 = chunk->is_long ? long_chunk_gap2(search, chunk) : chunk_gap2(search, chunk);
-    float far_m = search->reach_m + chunk->radius_m;
-    if (gap2 <= far_m * far_m) {
-        add_hit(search, chunk->shape, gap2);
-    }
-}
-
-/* ---- nodes ---- */
-
-/* The children whose boxes lie within reach, and a step more, a bit each. Halves are subtracted:
- * they fit. */
-static inline uint32_t near_children(const struct search *search, const struct index_node *node)
-{
-    lanes_int lat = all_steps(search->lat >> 1), lon = all_steps(search->lon >> 1);
-    lanes_float lat_m = all_lanes(search->lat_m * 2), lon_m = all_lanes(search->lon_m * 2);
-    float reach_m = search->reach_m * 1.000001F + 0.1F;
-    lanes_float limit2 = all_lanes(reach_m * reach_m);
-    lanes_int bits = {1, 2, 4, 8}, near = {0};
-    for (uint32_t first = 0; first < NODE_CHILDREN; first += LANES) {
-        lanes_int south = (load(node->low_lats + first) >> 1) - lat;
-        lanes_int north = lat - (load(node->high_lats + first) >> 1);
-        lanes_int west = (load(node->low_lons + first) >> 1) - lon;
-        lanes_int east = lon - (load(node->high_lons + first) >> 1);
-        lanes_int y = (south & (south > 0)) | (north & (north > 0));
-        lanes_int x = (west & (west > 0)) | (east & (east > 0));
-        lanes_float ym = __builtin_convertvector(y, lanes_float) * lat_m;
-        lanes_float xm = __builtin_convertvector(x, lanes_float) * lon_m;
-        near |= (xm * xm + ym * ym <= limit2) & bits;
-        bits <<= LANES;
-    }
-    return (uint32_t)(near[0] | near[1] | near[2] | near[3]);
-}
-
-static void search_node(struct search *search, const struct index_node *node)
-{
-    for (uint32_t near = near_children(search, node); near != 0; near &= near - 1) {
-        uint32_t child = node->first + (uint32_t)__builtin_ctz(near);
-        if (node->level == 0) {
-            search_chunk(search, &search->index->chunks[child]);
-        } else {
-            search_node(search, &search->index->nodes[child]);
+    const uint32_t *run = list + 1, *end = run + 2 * (size_t)list[0];
+    while (run < end) {
+        uint32_t shape = run[1];
+        float gap2 = run_gap2(search, run);
+        for (run += 2; run < end && run[1] == shape; run += 2) {
+            float other = run_gap2(search, run);
+            gap2 = other < gap2 ? other : gap2;
+        }
+        float far_m = search->reach_m + radius_of(search->index, shape);
+        if (gap2 <= far_m * far_m && (shape & SHAPE_MASK) >= search->floor) {
+            insert_hit(search, shape, gap2);
         }
     }
 }
 
-/* The lowest nodes that the coarse cell of the point knows, or the whole tree. */
-static void search_cell(struct search *search)
+/* ---- any reach: the coarse cells within it ---- */
+
+struct span {
+    uint32_t from, to; /* included */
+};
+
+/* The cells from low to high steps; the nearest one, where there are none. */
+static struct span span_of(double low, double high, uint32_t bits, uint32_t count)
+{
+    double from = floor(ldexp(low, -(int)bits)), to = floor(ldexp(high, -(int)bits)), last = count;
+    from = fmin(fmax(from, 0), last - 1);
+    to = fmin(fmax(to, 0), last - 1);
+    return (struct span){(uint32_t)from, (uint32_t)to};
+}
+
+static void search_cells(struct search *search)
 {
     const struct geo_index *index = search->index;
-    uint32_t column = ((uint32_t)search->lon - (uint32_t)index->lon) >> index->cell_bits;
-    uint32_t row = ((uint32_t)search->lat - (uint32_t)index->lat) >> index->cell_bits;
-    if (index->cell_starts == NULL || column >= index->width || row >= index->height ||
-        search->reach_m > CELL_REACH_M) {
-        search_node(search, &index->nodes[index->node_count - 1]);
-        return;
-    }
-    const uint32_t *starts = index->cell_starts + (size_t)row * index->width + column;
-    for (uint32_t i = starts[0]; i < starts[1]; i++) {
-        search_node(search, &index->nodes[index->cell_nodes[i]]);
+    double reach_m = (double)search->reach_m * 1.00001 + 0.1;
+    struct geo_scale scale = geo_scale_at(search->point.lat_e7);
+    double lat = reach_m / geo_scale_at(0).lat_m, lon = reach_m / fmax(scale.lon_m, 1e-9);
+    double north = (double)search->point.lat_e7 - index->lat;
+    double east = (double)search->point.lon_e7 - index->lon;
+    struct span rows = span_of(north - lat, north + lat, index->cell_bits, index->height);
+    struct span columns = span_of(east - lon, east + lon, index->cell_bits, index->width);
+    for (uint32_t row = rows.from; row <= rows.to; row++) {
+        const uint32_t *touches = index->touches + (size_t)row * index->width;
+        for (uint32_t column = columns.from; column <= columns.to; column++) {
+            if (touches[column] != 0) {
+                search_list(search, index->words + touches[column]);
+            }
+        }
     }
 }
 
 /* The same once more from beyond the antimeridian, where the reach goes over it. */
 static void search_around(struct search *search)
 {
-    int64_t margin =
-        (int64_t)fmin(3.4e8, (double)search->reach_m / fmax(search->scale.lon_m, 1e-9));
-    int64_t lon = search->lon;
-    search_cell(search);
+    struct geo_scale scale = geo_scale_at(search->point.lat_e7);
+    int64_t margin = (int64_t)fmin(INT32_MAX - GEO_LON_E7_MAX - 1.0, (double)search->reach_m / fmax(scale.lon_m, 1e-9)) + 1;
+    int64_t lon = search->point.lon_e7;
+    search->lat_m = (float)scale.lat_m;
+    search->lon_m = (float)scale.lon_m;
+    search_cells(search);
+    if (!search->index->has_near) { /* a round shape may reach over it as far as bounds do */
+        margin = INT32_MAX - GEO_LON_E7_MAX - 1;
+    }
     if (lon > GEO_LON_E7_MAX - margin || lon < -GEO_LON_E7_MAX + margin) {
-        search->lon = (int32_t)(lon > 0 ? lon - GEO_TURN_E7 : lon + GEO_TURN_E7);
-        search_node(search, &search->index->nodes[search->index->node_count - 1]);
-        search->lon = (int32_t)lon;
+        search->point.lon_e7 = (int32_t)(lon > 0 ? lon - GEO_TURN_E7 : lon + GEO_TURN_E7);
+        search_cells(search);
+        search->point.lon_e7 = (int32_t)lon;
+    }
+}
+
+/* ---- a reach that the near entries know ---- */
+
+/* The scale at the point's latitude, between those of its row's edges. */
+static inline void set_scale(struct search *search)
+{
+    const struct geo_index *index = search->index;
+    uint32_t north = (uint32_t)search->point.lat_e7 - (uint32_t)index->lat;
+    uint32_t bits = index->cell_bits, mask = (1u << bits) - 1;
+    const struct index_row *row = index->rows + (north >> bits);
+    float part = (float)(north & mask) / (float)(mask + 1);
+    search->lat_m = row[0].lat_m + (row[1].lat_m - row[0].lat_m) * part;
+    search->lon_m = row[0].lon_m + (row[1].lon_m - row[0].lon_m) * part;
+}
+
+static inline uint32_t near_word(const struct geo_index *index, struct index_spot spot)
+{
+    uint32_t head = index->nears[spot.cell]; /* 0 leads to a word of 0 */
+    return (head >> 3) + index_place(head & 7, index->cell_bits, spot.east, spot.north);
+}
+
+/* 0 where there is nothing to search. */
+static inline uint32_t list_of(uint32_t near, float reach_m)
+{
+    return reach_m < (float)(near & (GEO_NEAR_M - 1)) ? 0 : near / GEO_NEAR_M * 4;
+}
+
+static inline bool is_listed(const struct geo_index *index, float reach_m)
+{
+    return index->has_near && reach_m <= GEO_NEAR_M;
+}
+
+static void search_point(struct search *search)
+{
+    const struct geo_index *index = search->index;
+    search->count = 0;
+    search->more = false;
+    if (!is_listed(index, search->reach_m)) {
+        search_around(search);
+        return;
+    }
+    struct index_spot spot = index_spot_of(index, search->point);
+    uint32_t near = index->words[near_word(index, spot)];
+    uint32_t list = list_of(near, search->reach_m);
+    if (list != 0) {
+        set_scale(search);
+        search_list(search, index->words + list);
     }
 }
 
@@ -234,21 +248,6 @@ static void give(struct answer *answer, uint32_t shape, float distance_m, bool c
     }
 }
 
-/* Whether it covers is exact, and decides the sign. */
-static float signed_distance(const struct search *search, const struct hit *hit, bool covers)
-{
-    float radius_m = (float)search->index->radii_m[hit->shape];
-    float away_m = sqrtf(hit->gap2);
-    if (radius_m > 0) {
-        away_m = covers ? radius_m - away_m : away_m - radius_m;
-    }
-    if (!covers) {
-        return away_m > 0 ? away_m : FLT_MIN;
-    }
-    away_m = away_m > 0 ? away_m : 0;
-    return away_m < search->reach_m ? -away_m : -search->reach_m;
-}
-
 /* Joins the hits with the covering shapes below `end`; returns the place of the next covering one.
  */
 static uint32_t join(const struct search *search, const uint32_t *covering, uint32_t at,
@@ -256,12 +255,14 @@ static uint32_t join(const struct search *search, const uint32_t *covering, uint
 {
     for (uint32_t h = 0; h < search->count; h++) {
         const struct hit *hit = &search->hits[h];
-        for (; at < covering_count && covering[at] < hit->shape; at++) {
+        uint32_t shape = hit->shape & SHAPE_MASK;
+        for (; at < covering_count && covering[at] < shape; at++) {
             give(answer, covering[at], -search->reach_m, true);
         }
-        bool covers = at < covering_count && covering[at] == hit->shape;
+        bool covers = at < covering_count && covering[at] == shape;
         at += covers;
-        give(answer, hit->shape, signed_distance(search, hit, covers), covers);
+        float distance_m = signed_distance(search->index, hit, covers);
+        give(answer, shape, fmaxf(distance_m, -search->reach_m), covers);
     }
     for (; at < covering_count && covering[at] < end; at++) {
         give(answer, covering[at], -search->reach_m, true);
@@ -269,11 +270,16 @@ static uint32_t join(const struct search *search, const uint32_t *covering, uint
     return at;
 }
 
+static inline float taken_reach(float reach_m)
+{
+    ASSERT(reach_m >= 0);
+    return reach_m < GEO_REACH_M_MAX ? reach_m : GEO_REACH_M_MAX;
+}
+
 uint32_t geo_index_near(const struct geo_index *index, struct geo_point point, float reach_m,
                         struct geo_near *ret, uint32_t ret_capacity)
 {
-    ASSERT(reach_m >= 0);
-    if (index->node_count == 0) {
+    if (index->cell_count == 0) {
         return 0;
     }
     uint32_t covering_count, at = 0;
@@ -281,20 +287,131 @@ uint32_t geo_index_near(const struct geo_index *index, struct geo_point point, f
     struct answer answer = {.items = ret, .capacity = ret_capacity, .seats = covering_count};
     struct search search;
     search.index = index;
-    search.lat = point.lat_e7;
-    search.lon = point.lon_e7;
-    search.scale = geo_scale_at(point.lat_e7);
-    search.lat_m = (float)search.scale.lat_m;
-    search.lon_m = (float)search.scale.lon_m;
-    search.reach_m = reach_m < GEO_REACH_M_MAX ? reach_m : GEO_REACH_M_MAX;
+    search.point = point;
+    search.reach_m = taken_reach(reach_m);
     search.floor = 0;
     do { /* more than once only where more than HITS_MAX shapes are near */
-        search.count = 0;
-        search.more = false;
-        search_around(&search);
-        uint32_t end = search.more ? search.hits[HITS_MAX - 1].shape + 1 : UINT32_MAX;
+        search_point(&search);
+        uint32_t end = search.more ? (search.hits[HITS_MAX - 1].shape & SHAPE_MASK) + 1 : UINT32_MAX;
         at = join(&search, covering, at, covering_count, end, &answer);
         search.floor = end;
     } while (search.more);
     return answer.total;
+}
+
+/* ---- many points ---- */
+
+struct batch {
+    const struct geo_index *index;
+    const struct geo_point *points;
+    const float *reaches_m;
+    struct geo_near *near;
+    uint32_t capacity, written;
+};
+
+static inline bool is_in_set(const struct geo_index *index, uint32_t set, uint32_t shape)
+{
+    bool found = false;
+    for (uint32_t i = index->set_starts[set]; i < index->set_starts[set + 1]; i++) {
+        found |= index->set_items[i] == shape;
+    }
+    return found;
+}
+
+/* False: no room. */
+static bool give_hits(struct batch *batch, const struct search *search, uint32_t set)
+{
+    for (uint32_t h = 0; h < search->count; h++) {
+        uint32_t shape = search->hits[h].shape & SHAPE_MASK;
+        float distance_m = signed_distance(search->index, &search->hits[h],
+                                           is_in_set(search->index, set, shape));
+        if (distance_m < -search->reach_m) { /* deep inside a round one */
+            continue;
+        }
+        if (batch->written == batch->capacity) {
+            return false;
+        }
+        batch->near[batch->written++] = (struct geo_near){shape, distance_m};
+    }
+    return true;
+}
+
+static bool answer_point(struct batch *batch, struct search *search, uint32_t i, uint32_t list,
+                         uint32_t set)
+{
+    search->point = batch->points[i];
+    search->reach_m = taken_reach(batch->reaches_m[i]);
+    search->floor = 0;
+    uint32_t written = batch->written;
+    search->count = 0;
+    search->more = false;
+    if (list != 0) {
+        set_scale(search);
+        search_list(search, search->index->words + list);
+    } else {
+        search_around(search);
+    }
+    bool has_room = give_hits(batch, search, set);
+    while (search->more && has_room) {
+        search->floor = (search->hits[HITS_MAX - 1].shape & SHAPE_MASK) + 1;
+        search_point(search);
+        has_room = give_hits(batch, search, set);
+    }
+    if (!has_room) {
+        batch->written = written;
+    }
+    return has_room;
+}
+
+/* As find_some: each step asks for what the next one reads. Returns how many were answered. */
+static uint32_t near_some(struct batch *batch, uint32_t count, const uint32_t *sets,
+                          uint32_t *ret_ends)
+{
+    const struct geo_index *index = batch->index;
+    uint32_t at[BATCH], far[BATCH];
+    struct search search;
+    search.index = index;
+    for (uint32_t i = 0; i < count; i++) {
+        struct index_spot spot = index_spot_of(index, batch->points[i]);
+        at[i] = near_word(index, spot);
+        __builtin_prefetch(index->words + at[i]);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        far[i] = !is_listed(index, batch->reaches_m[i]);
+        at[i] = far[i] ? 0 : list_of(index->words[at[i]], batch->reaches_m[i]);
+        __builtin_prefetch(index->words + at[i]);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        __builtin_prefetch(index->points + (index->words[at[i] + 1] & POINT_MASK));
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        if ((at[i] != 0 || far[i]) && !answer_point(batch, &search, i, at[i], sets[i])) {
+            return i;
+        }
+        ret_ends[i] = batch->written;
+    }
+    return count;
+}
+
+uint32_t geo_index_near_batch(const struct geo_index *index, const struct geo_point *points,
+                              const float *reaches_m, uint32_t count, uint32_t *ret_sets,
+                              struct geo_near *ret_near, uint32_t near_capacity,
+                              uint32_t *ret_ends)
+{
+    struct batch batch = {index, points, reaches_m, ret_near, near_capacity, 0};
+    geo_index_find_batch(index, points, count, ret_sets);
+    if (index->cell_count == 0) {
+        memset(ret_ends, 0, count * sizeof *ret_ends);
+        return count;
+    }
+    for (uint32_t done = 0; done < count; done += BATCH) {
+        uint32_t some = count - done < BATCH ? count - done : BATCH;
+        batch.points = points + done;
+        batch.reaches_m = reaches_m + done;
+        uint32_t answered = near_some(&batch, some, ret_sets + done, ret_ends + done);
+        if (answered < some) {
+            return done + answered;
+        }
+    }
+    return count;
 }

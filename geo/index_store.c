@@ -1,0 +1,231 @@
+/* The memory that an index shares with those changed from it, and the numbers of its sets. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "geo/index_build_internal.h"
+
+enum { READ_BEYOND = 8 /* set items that a lookup may copy behind a set */ };
+
+/* ---- memory ---- */
+
+/* Room for `more` items. A fixed array does not move. */
+static bool make_room(struct index_store *store, void **items, size_t item_bytes, size_t count,
+                      size_t *room, size_t more)
+{
+    if (count + more <= *room) {
+        return true;
+    }
+    if (store->is_fixed) {
+        store->is_full = true;
+        return false;
+    }
+    size_t wanted = (count + more) + (count + more) / 2 + 64;
+    void *moved = realloc(*items, wanted * item_bytes);
+    if (moved == NULL) {
+        return false;
+    }
+    *items = moved;
+    *room = wanted;
+    return true;
+}
+
+static bool room_for_u32s(struct index_store *store, uint32_t **items, size_t count, size_t *room,
+                          size_t more)
+{
+    void *untyped = *items;
+    bool ok = make_room(store, &untyped, sizeof **items, count, room, more);
+    *items = untyped;
+    return ok;
+}
+
+static bool room_for_points(struct index_store *store, size_t more)
+{
+    void *untyped = store->points;
+    bool ok = make_room(store, &untyped, sizeof *store->points, store->point_count,
+                        &store->point_room, more);
+    store->points = untyped;
+    return ok;
+}
+
+enum status index_store_grow_words(struct index_store *store, size_t count)
+{
+    if (count > GEO_INDEX_BYTES_MAX / sizeof *store->words - store->word_count) {
+        return STATUS_TOO_LARGE;
+    }
+    return room_for_u32s(store, &store->words, store->word_count, &store->word_room, count)
+               ? STATUS_OK
+               : STATUS_NO_MEMORY;
+}
+
+static void free_store(struct index_store *store)
+{
+    free(store->points);
+    free(store->words);
+    free(store->set_starts);
+    free(store->set_items);
+    free(store->set_table);
+    free(store);
+}
+
+struct index_store *index_store_new(void)
+{
+    /* nothing crosses it, and no point of the globe lies on it */
+    static const struct geo_point no_edge[FIRST_POINT] = {{INT32_MAX - 1, INT32_MAX - 1},
+                                                          {INT32_MAX - 1, INT32_MAX},
+                                                          {INT32_MAX - 1, INT32_MAX},
+                                                          {INT32_MAX - 1, INT32_MAX}};
+    struct index_store *store = calloc(1, sizeof *store);
+    uint32_t empty;
+    if (store == NULL) {
+        return NULL;
+    }
+    atomic_init(&store->owners, 1);
+    if (!room_for_points(store, FIRST_POINT) || index_store_grow_words(store, 4) != STATUS_OK ||
+        index_store_intern(store, NULL, 0, &empty) != STATUS_OK) {
+        free_store(store);
+        return NULL;
+    }
+    memcpy(store->points, no_edge, sizeof no_edge);
+    store->point_count = FIRST_POINT;
+    memset(store->words, 0, 4 * sizeof *store->words);
+    store->word_count = 4; /* the first: the entry of set 0; no list begins before the fifth */
+    return store;
+}
+
+void index_store_leave(struct index_store *store)
+{
+    if (store != NULL && atomic_fetch_sub(&store->owners, 1) == 1) {
+        free_store(store);
+    }
+}
+
+enum status index_store_add_ring(struct index_store *store, const struct geo_point *points,
+                                 uint32_t count, bool closed)
+{
+    ASSERT(count > 0);
+    if (store->point_count + count + RING_PAD + 1 > POINT_MASK) {
+        return STATUS_TOO_LARGE;
+    }
+    if (!room_for_points(store, count + (size_t)RING_PAD + 1)) {
+        return STATUS_NO_MEMORY;
+    }
+    struct geo_point *at = store->points + store->point_count;
+    memcpy(at, points, count * sizeof *points);
+    for (uint32_t i = 0; i <= RING_PAD; i++) {
+        at[count + i] = points[closed ? 0 : count - 1];
+    }
+    store->point_count += count + RING_PAD + 1;
+    return STATUS_OK;
+}
+
+static bool widen(struct index_store *store, uint32_t **items, size_t count, size_t *room)
+{
+    return room_for_u32s(store, items, count, room, count + 65536);
+}
+
+enum status index_store_fix(struct index_store *store)
+{
+    bool ok = room_for_points(store, store->point_count + 65536) &&
+              widen(store, &store->words, store->word_count, &store->word_room) &&
+              widen(store, &store->set_starts, store->set_start_count, &store->set_start_room) &&
+              widen(store, &store->set_items, store->set_item_count, &store->set_item_room);
+    if (!ok) {
+        return STATUS_NO_MEMORY;
+    }
+    memset(store->set_items + store->set_item_count, 0, READ_BEYOND * sizeof *store->set_items);
+    store->is_fixed = true;
+    return STATUS_OK;
+}
+
+/* By a set that nobody has. */
+void index_store_part(struct index_store *store)
+{
+    if (store->set_item_count + 2 * (size_t)READ_BEYOND > store->set_item_room ||
+        store->set_start_count == store->set_start_room) {
+        store->is_full = true;
+        return;
+    }
+    store->set_item_count += READ_BEYOND;
+    store->set_starts[store->set_start_count++] = (uint32_t)store->set_item_count;
+    memset(store->set_items + store->set_item_count, 0, READ_BEYOND * sizeof *store->set_items);
+}
+
+/* ---- sets ---- */
+
+static uint32_t hash_of(const uint32_t *items, uint32_t count)
+{
+    uint64_t hash = 0xcbf29ce484222325u ^ count;
+    for (uint32_t i = 0; i < count; i++) {
+        hash = (hash ^ items[i]) * 0x100000001b3u;
+        hash ^= hash >> 29;
+    }
+    return (uint32_t)(hash ^ (hash >> 32));
+}
+
+/* The slot of the set of these items in the table, or the free slot for it. */
+static uint32_t *slot_of(const struct index_store *store, const uint32_t *items, uint32_t count)
+{
+    uint32_t mask = (uint32_t)store->set_table_size - 1;
+    for (uint32_t at = hash_of(items, count) & mask;; at = (at + 1) & mask) {
+        uint32_t *slot = &store->set_table[at];
+        if (*slot == 0) {
+            return slot;
+        }
+        const uint32_t *starts = store->set_starts + *slot - 1;
+        if (starts[1] - starts[0] == count &&
+            (count == 0 ||
+             memcmp(store->set_items + starts[0], items, count * sizeof *items) == 0)) {
+            return slot;
+        }
+    }
+}
+
+static enum status widen_table(struct index_store *store)
+{
+    uint32_t *old = store->set_table;
+    size_t size = store->set_table_size == 0 ? 1024 : store->set_table_size * 2;
+    uint32_t *table = calloc(size, sizeof *table);
+    if (table == NULL) {
+        return STATUS_NO_MEMORY;
+    }
+    store->set_table = table;
+    store->set_table_size = size;
+    for (uint32_t set = 0; set + 1 < store->set_start_count; set++) {
+        const uint32_t *starts = store->set_starts + set;
+        *slot_of(store, store->set_items + starts[0], starts[1] - starts[0]) = set + 1;
+    }
+    free(old);
+    return STATUS_OK;
+}
+
+enum status index_store_intern(struct index_store *store, const uint32_t *items, uint32_t count,
+                               uint32_t *ret)
+{
+    if (store->set_start_count * 2 >= store->set_table_size) {
+        enum status status = widen_table(store);
+        if (status != STATUS_OK) {
+            return status;
+        }
+    }
+    uint32_t *slot = slot_of(store, items, count);
+    if (*slot == 0) {
+        if (!room_for_u32s(store, &store->set_starts, store->set_start_count,
+                           &store->set_start_room, 2) ||
+            !room_for_u32s(store, &store->set_items, store->set_item_count, &store->set_item_room,
+                           count + (size_t)READ_BEYOND)) {
+            return STATUS_NO_MEMORY;
+        }
+        if (store->set_start_count == 0) {
+            store->set_starts[store->set_start_count++] = 0;
+        }
+        if (count > 0) {
+            memcpy(store->set_items + store->set_item_count, items, count * sizeof *items);
+        }
+        store->set_item_count += count;
+        store->set_starts[store->set_start_count++] = (uint32_t)store->set_item_count;
+        *slot = (uint32_t)store->set_start_count - 1;
+    }
+    *ret = *slot - 1;
+    return STATUS_OK;
+}
