@@ -21,8 +21,8 @@ struct extent {
     uint32_t slices, variant_slices, schools_changed;
     uint64_t city_points, grounds_points, kinked_points, variant_points;
 };
-static const struct extent full = {200, 80, CITY_SCHOOLS, 6000000, 3000000, 1100000, 1000000};
-static const struct extent quick = {30, 10, 20, 600000, 300000, 110000, 100000};
+static const struct extent full = {150, 50, CITY_SCHOOLS, 6000000, 3000000, 1100000, 1000000};
+static const struct extent quick = {20, 8, 20, 600000, 300000, 110000, 100000};
 
 struct bench {
     struct arena arena;
