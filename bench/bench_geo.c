@@ -258,6 +258,7 @@ int main(int argc, char **argv)
     }
     static struct bench bench;
     struct status_detail detail = {"no memory"};
+    (void)setvbuf(stdout, NULL, _IOLBF, 0); /* each line as it is known, through a pipe too */
     bench.extent = is_quick ? &quick : &full;
     arena_init_growing(&bench.arena, 1u << 20, (size_t)8 << 30);
     enum status status = count != NULL    ? run_counted(&bench, count, &detail)
