@@ -18,11 +18,12 @@ enum { SEED = 1, COUNTED_POINTS = 16 * RACE_SLICE, KINKED = 300 };
 
 /* How much of everything: the full run, and --quick. */
 struct extent {
-    uint32_t slices, variant_slices, schools_changed;
+    uint32_t slices, variant_slices, schools_changed, distance_points;
     uint64_t city_points, grounds_points, kinked_points, variant_points;
 };
-static const struct extent full = {150, 50, CITY_SCHOOLS, 6000000, 3000000, 1100000, 1000000};
-static const struct extent quick = {20, 8, 20, 600000, 300000, 110000, 100000};
+static const struct extent full = {150,     50,      CITY_SCHOOLS, 200000,
+                                   6000000, 3000000, 1100000,      1000000};
+static const struct extent quick = {20, 8, 20, 20000, 600000, 300000, 110000, 100000};
 
 struct bench {
     struct arena arena;
@@ -41,6 +42,17 @@ static bool make_city(struct bench *bench)
 }
 
 /* ---- exactness ---- */
+
+static void compare_distances(struct bench *bench, const struct geo_race *race)
+{
+    uint64_t wrong;
+    double worst_m = geo_exact_distances(race, bench->extent->distance_points, &wrong);
+    (void)printf("distances of %u points: at most %.4f m from those of all edges, %llu wrong\n",
+                 bench->extent->distance_points, worst_m, (unsigned long long)wrong);
+    bench->differs = bench->differs || wrong > 0;
+    bench_figure(&bench->figures, race->key, "distance_error_m", worst_m);
+    bench_figure(&bench->figures, race->key, "distance_differences", (double)wrong);
+}
 
 /* Those of `figure` are told in the figures of their own. */
 static void compare(struct bench *bench, struct geo_race *race, uint64_t points, bool walk,
@@ -93,6 +105,7 @@ static enum status run_city(struct bench *bench, struct status_detail *detail)
     if (status == STATUS_OK) {
         geo_race_run(&race, bench->extent->slices, &bench->figures);
         compare(bench, &race, bench->extent->city_points, false, false);
+        compare_distances(bench, &race);
         status = geo_upkeep_change(&bench->city, &race, bench->extent->schools_changed,
                                    &bench->arena, &bench->figures, detail);
     }

@@ -204,3 +204,58 @@ void geo_exact_run(struct geo_exact *exact, uint64_t points_wanted)
     }
     flush(exact);
 }
+
+/* ---- distances ---- */
+
+/* What a distance may be off before it counts as wrong: the local metres of two projections. */
+#define SLACK_M 0.1
+
+static void compare_near(const struct geo_race *race, struct geo_point p,
+                         const struct geo_near *near, uint32_t count, double *worst_m,
+                         uint64_t *wrong)
+{
+    const double reach = (double)RACE_REACH_M;
+    struct geo_point low = city_offset(p, -2 * reach, -2 * reach);
+    struct geo_point high = city_offset(p, 2 * reach, 2 * reach);
+    uint32_t at = 0;
+    for (uint32_t i = 0; i < race->shape_count; i++) {
+        const struct geo_shape *shape = &race->shapes[i];
+        bool told = at < count && near[at].shape == i;
+        double ours_m = told ? (double)near[at++].distance_m : reach;
+        if (!told && (shape->high.lat_e7 < low.lat_e7 || shape->low.lat_e7 > high.lat_e7 ||
+                      shape->high.lon_e7 < low.lon_e7 || shape->low.lon_e7 > high.lon_e7)) {
+            continue;
+        }
+        double theirs_m = geo_shape_distance_m(shape, p);
+        if (told) {
+            *worst_m = fmax(*worst_m, fabs(ours_m - theirs_m));
+            *wrong += fabs(ours_m - theirs_m) > SLACK_M;
+        } else {
+            *wrong += fabs(theirs_m) < reach - SLACK_M;
+        }
+    }
+    *wrong += count - at; /* not ascending, or of no shape */
+}
+
+double geo_exact_distances(const struct geo_race *race, uint32_t count, uint64_t *ret_wrong)
+{
+    static struct geo_near near[RACE_BATCH * GEO_FOUND_MAX];
+    uint32_t sets[RACE_BATCH], ends[RACE_BATCH];
+    float reaches_m[RACE_BATCH];
+    double worst_m = 0;
+    *ret_wrong = 0;
+    for (uint32_t k = 0; k < RACE_BATCH; k++) {
+        reaches_m[k] = RACE_REACH_M;
+    }
+    for (uint32_t i = 0; i + RACE_BATCH <= count; i += RACE_BATCH) {
+        uint32_t done = geo_index_near_batch(race->index, race->points + i, reaches_m, RACE_BATCH,
+                                             sets, near, sizeof near / sizeof near[0], ends);
+        *ret_wrong += RACE_BATCH - done;
+        for (uint32_t k = 0; k < done; k++) {
+            uint32_t first = k > 0 ? ends[k - 1] : 0;
+            compare_near(race, race->points[i + k], near + first, ends[k] - first, &worst_m,
+                         ret_wrong);
+        }
+    }
+    return worst_m;
+}

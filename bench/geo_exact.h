@@ -27,4 +27,9 @@ struct geo_exact {
  */
 void geo_exact_run(struct geo_exact *exact, uint64_t points_wanted);
 
+/* Distances against geo_shape_distance_m on the first `count` points of the race. Returns the
+ * largest difference in metres; boundaries that one of them sees within the reach and the other
+ * does not, where both could not be right, are counted into *ret_wrong. */
+double geo_exact_distances(const struct geo_race *race, uint32_t count, uint64_t *ret_wrong);
+
 #endif

@@ -40,7 +40,7 @@ static void every_school_has_its_five_fences(void **state)
     }
     assert_true(rings > 206 * 2); /* a building with a courtyard and a ring of streets each */
     for (uint32_t s = 0; s < CITY_SCHOOLS; s++) { /* the streets around leave the ground out */
-        const struct geo_shape *streets = &city.shapes[s * CITY_SCHOOL_FENCES + 2];
+        const struct geo_shape *streets = &city.shapes[(size_t)s * CITY_SCHOOL_FENCES + 2];
         assert_false(geo_shape_covers(streets, city.schools[s]));
         assert_true(geo_distance_m(streets->low, streets->high) > 2 * 80.0);
     }
@@ -81,7 +81,7 @@ static void a_redrawn_school_is_another_in_its_place(void **state)
     assert_true(city_redraw_school(&city, 7, 3, &arena, drawn));
     assert_int_equal(count_invalid(drawn, CITY_SCHOOL_FENCES), 0);
     assert_true(geo_distance_m(drawn[0].low, city.schools[7]) < 1000);
-    const struct geo_shape *former = &city.shapes[7 * CITY_SCHOOL_FENCES];
+    const struct geo_shape *former = &city.shapes[(size_t)7 * CITY_SCHOOL_FENCES];
     assert_memory_not_equal(drawn[0].points, former->points,
                             CITY_FENCE_POINTS_MIN * sizeof *former->points);
 }
