@@ -7,23 +7,44 @@
 
 #include "bench/geo_city.h"
 #include "bench/geo_data.h"
+#include "bench/geo_dump.h"
 #include "bench/geo_exact.h"
 #include "bench/geo_upkeep.h"
 #include "cli/cli.h"
 
 static const char usage[] = "bench-geo [--quick] [--json FILE] [--fences FILE.geojson[.gz] --datum "
-                            "DATUM] [--count batch|single|near_batch|near_single]";
+                            "DATUM] [--count batch|single|near_batch|near_single] "
+                            "[--dump FOLDER]";
 
 enum { SEED = 1, COUNTED_POINTS = 16 * RACE_SLICE, KINKED = 300 };
 
 /* How much of everything: the full run, and --quick. */
 struct extent {
-    uint32_t slices, variant_slices, schools_changed, distance_points;
+    uint32_t slices, variant_slices, schools_changed, distance_points, dumped_points;
     uint64_t city_points, grounds_points, kinked_points, variant_points;
 };
-static const struct extent full = {150,     50,      CITY_SCHOOLS, 200000,
-                                   6000000, 3000000, 1100000,      1000000};
-static const struct extent quick = {20, 8, 20, 20000, 600000, 300000, 110000, 100000};
+static const struct extent full = {
+    .slices = 150,
+    .variant_slices = 50,
+    .schools_changed = CITY_SCHOOLS,
+    .distance_points = 200000,
+    .dumped_points = 50 * RACE_SLICE,
+    .city_points = 6000000,
+    .grounds_points = 3000000,
+    .kinked_points = 1100000,
+    .variant_points = 1000000,
+};
+static const struct extent quick = {
+    .slices = 20,
+    .variant_slices = 8,
+    .schools_changed = 20,
+    .distance_points = 20000,
+    .dumped_points = 10 * RACE_SLICE,
+    .city_points = 600000,
+    .grounds_points = 300000,
+    .kinked_points = 110000,
+    .variant_points = 100000,
+};
 
 struct bench {
     struct arena arena;
@@ -237,19 +258,23 @@ static enum status run_file(struct bench *bench, const char *path, const char *d
     return run_variant(bench, &race, bench->extent->variant_points, true, detail);
 }
 
-/* Without GEOS: the tool that counts slows everything fifty times. */
-static enum status run_counted(struct bench *bench, const char *name, struct status_detail *detail)
+/* The index over the city without GEOS: to count its instructions, since the tool slows everything
+ * fifty times; or to be compared with a database. */
+static enum status run_alone(struct bench *bench, const char *count, const char *dump,
+                             struct status_detail *detail)
 {
     if (!make_city(bench)) {
         return STATUS_NO_MEMORY;
     }
-    struct geo_race race = {.points = bench->points};
-    enum status status =
-        geo_index_new(bench->city.shapes, bench->city.shape_count, &race.index, detail);
-    if (status == STATUS_OK && !geo_race_count(&race, name, COUNTED_POINTS)) {
-        status = status_detail_set(detail, STATUS_INVALID, "nothing named %s to count", name);
-    }
-    if (status == STATUS_OK) {
+    struct geo_race race = {.shapes = bench->city.shapes,
+                            .shape_count = bench->city.shape_count,
+                            .points = bench->points};
+    enum status status = geo_index_new(race.shapes, race.shape_count, &race.index, detail);
+    if (status == STATUS_OK && dump != NULL) {
+        status = geo_dump(&race, bench->extent->dumped_points, dump, detail);
+    } else if (status == STATUS_OK && !geo_race_count(&race, count, COUNTED_POINTS)) {
+        status = status_detail_set(detail, STATUS_INVALID, "nothing named %s to count", count);
+    } else if (status == STATUS_OK) {
         (void)printf("%u lookups (checksum %llu)\n", (uint32_t)COUNTED_POINTS,
                      (unsigned long long)race.checksum);
     }
@@ -259,11 +284,15 @@ static enum status run_counted(struct bench *bench, const char *name, struct sta
 
 int main(int argc, char **argv)
 {
-    const char *json = NULL, *fences = NULL, *datum = NULL, *count = NULL;
+    const char *json = NULL, *fences = NULL, *datum = NULL, *count = NULL, *dump = NULL;
     bool is_quick = false;
-    const struct cli_option options[] = {{"--json", &json, NULL},      {"--fences", &fences, NULL},
-                                         {"--datum", &datum, NULL},    {"--count", &count, NULL},
-                                         {"--quick", NULL, &is_quick}, {0}};
+    const struct cli_option options[] = {{"--json", &json, NULL},
+                                         {"--fences", &fences, NULL},
+                                         {"--datum", &datum, NULL},
+                                         {"--count", &count, NULL},
+                                         {"--dump", &dump, NULL},
+                                         {"--quick", NULL, &is_quick},
+                                         {0}};
     int words;
     int result = cli_options(argc, argv, options, usage, &words);
     if (result != CLI_OK || words > 1) {
@@ -274,9 +303,9 @@ int main(int argc, char **argv)
     (void)setvbuf(stdout, NULL, _IOLBF, 0); /* each line as it is known, through a pipe too */
     bench.extent = is_quick ? &quick : &full;
     arena_init_growing(&bench.arena, 1u << 20, (size_t)8 << 30);
-    enum status status = count != NULL    ? run_counted(&bench, count, &detail)
-                         : fences != NULL ? run_file(&bench, fences, datum, &detail)
-                                          : run_all(&bench, &detail);
+    enum status status = count != NULL || dump != NULL ? run_alone(&bench, count, dump, &detail)
+                         : fences != NULL              ? run_file(&bench, fences, datum, &detail)
+                                                       : run_all(&bench, &detail);
     if (status == STATUS_OK && json != NULL) {
         status = figures_write(&bench.figures, json, &detail);
     }

@@ -1,11 +1,13 @@
 #!/bin/bash
 # bench NAME [--quick] [--json FILE] [--results] [...]: runs build/release/bin/bench-NAME, or campus-load for `load` on a
 # private stack of its own. The programs write {"figures": {...}}; machine, commit and command are put before them here.
+# geo --postgis: beside PostGIS too, on a private server, where it is installed.
 # --results: what was printed becomes the section NAME of bench/RESULTS.md; only from a tree without changes.
 set -uo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 . "$ROOT/scripts/stack.sh"
 . "$ROOT/scripts/results.sh"
+. "$ROOT/scripts/postgis.sh"
 
 BIN=${CAMPUS_BIN:-$ROOT/build/release/bin}
 
@@ -79,18 +81,27 @@ count_instructions() {
     done
 }
 
-# The programs, and for the full run of geo what is counted beside it.
+# The programs, and what is measured beside them: geo in its full run counts instructions.
 run_program() {
-    local name=$1 argument
+    local name=$1 argument postgis='' quick='' count=1 arguments=()
     shift
-    "$BIN/bench-$name" "$@" || return
-    [[ $name == geo ]] || return 0
     for argument in "$@"; do
         case $argument in
-        --quick | --fences* | --count*) return 0 ;;
+        --postgis)
+            postgis=1
+            continue
+            ;;
+        --quick) quick=--quick ;;
         esac
+        case $argument in
+        --quick | --fences* | --count* | --dump*) count='' ;;
+        esac
+        arguments+=("$argument")
     done
-    count_instructions
+    "$BIN/bench-$name" "${arguments[@]}" || return
+    [[ $name == geo ]] || return 0
+    [[ -z $count ]] || count_instructions
+    [[ -z $postgis ]] || (run_postgis $quick)
 }
 
 run_load() {
