@@ -13,7 +13,7 @@
 #include "cli/cli.h"
 
 static const char usage[] = "bench-geo [--quick] [--json FILE] [--fences FILE.geojson[.gz] --datum "
-                            "DATUM] [--count batch|single|near_batch|near_single] "
+                            "DATUM] [--count batch|single|distance|distance_single] "
                             "[--dump FOLDER]";
 
 enum { SEED = 1, COUNTED_POINTS = 16 * RACE_SLICE, KINKED = 300 };

@@ -288,8 +288,8 @@ bool geo_race_count(struct geo_race *race, const char *name, uint32_t count)
         enum contestant contestant;
     } names[] = {{"batch", BATCH},
                  {"single", SINGLE},
-                 {"near_batch", NEAR_BATCH},
-                 {"near_single", NEAR_SINGLE}};
+                 {"distance", NEAR_BATCH},
+                 {"distance_single", NEAR_SINGLE}};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         if (strcmp(names[i].name, name) == 0) {
             geo_race_counted(race, contestants[names[i].contestant].run, count);

@@ -43,7 +43,7 @@ enum status geo_race_prepare(struct geo_race *race, struct status_detail *detail
 void geo_race_run(struct geo_race *race, uint32_t slices, struct figures *figures);
 void geo_race_release(struct geo_race *race);
 
-/* What tools count the instructions of: "batch", "single", "near_batch" or "near_single" over
+/* What tools count the instructions of: "batch", "single", "distance" or "distance_single" over
  * `count` points, a multiple of RACE_SLICE, inside a call of geo_race_counted. False: no such name.
  */
 bool geo_race_count(struct geo_race *race, const char *name, uint32_t count);

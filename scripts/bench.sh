@@ -65,7 +65,7 @@ count_instructions() {
         return 0
     fi
     printf '\ninstructions a lookup in the city, by callgrind\n'
-    for kind in batch single near_batch near_single; do
+    for kind in batch single distance distance_single; do
         out=$(valgrind --tool=callgrind --callgrind-out-file=/dev/null --collect-atstart=no \
             --toggle-collect=geo_race_counted "$BIN/bench-geo" --count "$kind" 2>&1)
         lookups=$(sed -n 's/^\([0-9]*\) lookups.*/\1/p' <<<"$out")
@@ -133,7 +133,7 @@ run_load() {
 }
 
 main() {
-    local name=${1:-} json='' results='' command="./campus bench $*" result i arguments=()
+    local name=${1:-} json='' results='' command="./campus bench $*" shown="./campus bench ${1:-}" result i arguments=()
     if [[ -z ${CAMPUS_DEPS_DONE:-} ]]; then
         "$ROOT/scripts/deps.sh" bench || say "bench: what needs the missing packages is skipped"
         "$ROOT/scripts/build.sh" release >&2 || die "the build failed"
@@ -154,8 +154,10 @@ main() {
         --json=*) json=${!i#--json=} ;;
         --results)
             results=1
+            shown+=" --results"
             continue
             ;;
+        *) shown+=" ${!i}" ;; # where the figures went is of no interest to others
         esac
         arguments+=("${!i}")
     done
@@ -170,7 +172,7 @@ main() {
         merge "$json" "$command"
     fi
     if ((result == 0)) && [[ -n $results ]]; then
-        results_body "$SCRATCH/table" "$(machine)" "$(commit)" "$command" >"$SCRATCH/body"
+        results_body "$SCRATCH/table" "$(machine)" "$(commit)" "$shown" >"$SCRATCH/body"
         results_replace "$ROOT/bench/RESULTS.md" "$name" "$SCRATCH/body"
     fi
     return "$result"
