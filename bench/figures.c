@@ -25,7 +25,7 @@ enum status figures_write(const struct figures *figures, const char *path,
     }
     (void)fputs("{\"figures\": {", file);
     for (uint32_t i = 0; i < figures->count; i++) {
-        (void)fprintf(file, "%s\n  \"%s\": %.6g", i > 0 ? "," : "", figures->items[i].key,
+        (void)fprintf(file, "%s\n  \"%s\": %.9g", i > 0 ? "," : "", figures->items[i].key,
                       figures->items[i].value);
     }
     (void)fputs("\n}}\n", file);

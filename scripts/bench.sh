@@ -1,9 +1,13 @@
 #!/bin/bash
-# bench NAME [--quick] [--json FILE] [...]: runs build/release/bin/bench-NAME, or campus-load for `load` on a private
-# stack of its own. The programs write {"figures": {...}}; machine, commit and command are put before them here.
+# bench NAME [--quick] [--json FILE] [--results] [...]: runs build/release/bin/bench-NAME, or campus-load for `load` on a
+# private stack of its own. The programs write {"figures": {...}}; machine, commit and command are put before them here.
+# geo --postgis: beside PostGIS too, on a private server, where it is installed.
+# --results: what was printed becomes the section NAME of bench/RESULTS.md; only from a tree without changes.
 set -uo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 . "$ROOT/scripts/stack.sh"
+. "$ROOT/scripts/results.sh"
+. "$ROOT/scripts/postgis.sh"
 
 BIN=${CAMPUS_BIN:-$ROOT/build/release/bin}
 
@@ -21,10 +25,15 @@ machine() {
     echo "$(nproc) x ${model:-$(uname -m)}, $memory GiB, ${PRETTY_NAME:-Linux}, Linux $(uname -r)"
 }
 
+# Results of former runs change nothing that is measured.
+changed() {
+    [[ -n $(git -C "$ROOT" status --porcelain --untracked-files=no -- . ':!bench/RESULTS.md' 2>/dev/null) ]]
+}
+
 commit() {
     local id
     id=$(git -C "$ROOT" rev-parse --short=12 HEAD 2>/dev/null) || id=unknown
-    [[ -z $(git -C "$ROOT" status --porcelain --untracked-files=no 2>/dev/null) ]] || id=$id-changed
+    changed && id=$id-changed
     echo "$id"
 }
 
@@ -36,14 +45,63 @@ known() {
     [[ -x $BIN/campus-load ]] && echo load
 }
 
-# merge FILE COMMAND: FILE as a program left it becomes what is published.
+# merge FILE COMMAND: FILE as a program left it becomes what is published, with the figures in $MORE ("key number" lines).
 merge() {
-    local figures
+    local figures more
     figures=$(tr '\n' ' ' <"$1" | sed -n 's/.*"figures"[[:space:]]*:[[:space:]]*\({[^{}]*}\).*/\1/p')
     [[ -n $figures ]] || die "$1 has no figures"
+    more=$(sed -n 's/^\([^ ]*\) \([0-9.]*\)$/,   "\1": \2/p' "$MORE" | tr '\n' ' ')
+    [[ -z $more ]] || figures=${figures%\}}$more}
     printf '{"machine": %s,\n "commit": %s,\n "command": %s,\n "figures": %s}\n' "$(json_text "$(machine)")" \
         "$(json_text "$(commit)")" "$(json_text "$2")" "$figures" >"$1.new"
     mv "$1.new" "$1"
+}
+
+# Instructions a lookup, counted by callgrind: the only figure of speed that is the same on every day.
+count_instructions() {
+    local kind out lookups total
+    if ! command -v valgrind >/dev/null; then
+        printf '\nskipped: instructions a lookup, valgrind is not installed (./campus deps bench)\n'
+        return 0
+    fi
+    printf '\ninstructions a lookup in the city, by callgrind\n'
+    for kind in batch single distance distance_single; do
+        out=$(valgrind --tool=callgrind --callgrind-out-file=/dev/null --collect-atstart=no \
+            --toggle-collect=geo_race_counted "$BIN/bench-geo" --count "$kind" 2>&1)
+        lookups=$(sed -n 's/^\([0-9]*\) lookups.*/\1/p' <<<"$out")
+        total=$(sed -n 's/.*Collected : \([0-9]*\).*/\1/p' <<<"$out")
+        if [[ -z $lookups || -z $total ]]; then
+            printf '%s\n' "$out" >&2
+            die "callgrind did not count $kind"
+        fi
+        awk -v kind="$kind" -v each="$((total * 10 / lookups))" -v more="$MORE" 'BEGIN {
+            printf "%-36s %10.1f\n", kind, each / 10
+            printf "geo.callgrind.%s %.1f\n", kind, each / 10 >>more
+        }'
+    done
+}
+
+# The programs, and what is measured beside them: geo in its full run counts instructions.
+run_program() {
+    local name=$1 argument postgis='' quick='' count=1 arguments=()
+    shift
+    for argument in "$@"; do
+        case $argument in
+        --postgis)
+            postgis=1
+            continue
+            ;;
+        --quick) quick=--quick ;;
+        esac
+        case $argument in
+        --quick | --fences* | --count* | --dump*) count='' ;;
+        esac
+        arguments+=("$argument")
+    done
+    "$BIN/bench-$name" "${arguments[@]}" || return
+    [[ $name == geo ]] || return 0
+    [[ -z $count ]] || count_instructions
+    [[ -z $postgis ]] || (run_postgis $quick)
 }
 
 run_load() {
@@ -75,8 +133,11 @@ run_load() {
 }
 
 main() {
-    local name=${1:-} json='' command="./campus bench $*" result i
-    [[ ${CAMPUS_DEPS_DONE:-} ]] || "$ROOT/scripts/build.sh" release >&2 || die "the build failed"
+    local name=${1:-} json='' results='' command="./campus bench $*" shown="./campus bench ${1:-}" result i arguments=()
+    if [[ -z ${CAMPUS_DEPS_DONE:-} ]]; then
+        "$ROOT/scripts/deps.sh" bench || say "bench: what needs the missing packages is skipped"
+        "$ROOT/scripts/build.sh" release >&2 || die "the build failed"
+    fi
     if [[ -z $name || $name == -* ]]; then
         say "bench needs a NAME, one of: $(known | paste -sd' ')"
         return 2
@@ -85,25 +146,49 @@ main() {
     for ((i = 1; i <= $#; i++)); do
         case ${!i} in
         --json)
+            arguments+=("${!i}")
             i=$((i + 1))
             json=${!i:-}
             [[ -n $json ]] || die "bench: --json needs a FILE"
             ;;
         --json=*) json=${!i#--json=} ;;
+        --results)
+            results=1
+            shown+=" --results"
+            continue
+            ;;
+        *) shown+=" ${!i}" ;; # where the figures went is of no interest to others
         esac
+        arguments+=("${!i}")
     done
-    if [[ $name == load ]]; then
-        (run_load "$@")
-    elif [[ -x $BIN/bench-$name ]]; then
-        "$BIN/bench-$name" "$@"
-    else
-        die "no benchmark $name; there are: $(known | paste -sd' ')"
-    fi
-    result=$?
+    [[ -z $results ]] || ! changed || die "bench: results belong to a commit; the tree has changes that are in none"
+    SCRATCH=$(mktemp -d "${TMPDIR:-/tmp}/campus-bench.XXXXXX")
+    trap 'rm -rf "$SCRATCH"' EXIT
+    MORE=$SCRATCH/more
+    : >"$MORE"
+    run "$name" "${arguments[@]}" | tee "$SCRATCH/table"
+    result=${PIPESTATUS[0]}
     if ((result == 0)) && [[ -n $json ]]; then
         merge "$json" "$command"
     fi
+    if ((result == 0)) && [[ -n $results ]]; then
+        results_body "$SCRATCH/table" "$(machine)" "$(commit)" "$shown" >"$SCRATCH/body"
+        results_replace "$ROOT/bench/RESULTS.md" "$name" "$SCRATCH/body"
+    fi
     return "$result"
+}
+
+# run NAME ARGUMENT...
+run() {
+    local name=$1
+    shift
+    if [[ $name == load ]]; then
+        (run_load "$@")
+    elif [[ -x $BIN/bench-$name ]]; then
+        run_program "$name" "$@"
+    else
+        die "no benchmark $name; there are: $(known | paste -sd' ')"
+    fi
 }
 
 main "$@"

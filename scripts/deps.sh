@@ -1,5 +1,6 @@
 #!/bin/bash
-# Installs the Debian packages that are missing: `run` = to build and run, `all` = to test and lint too.
+# Installs the Debian packages that are missing: `run` = to build and run, `all` = to test and lint too, `bench` = to run
+# and to measure beside GEOS's C++ classes and count instructions.
 set -uo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -8,6 +9,7 @@ RUN_PACKAGES=(gcc libc6-dev cmake ninja-build pkg-config ccache gzip
     libjansson-dev libexpat1-dev libyaml-dev zlib1g-dev libsystemd-dev
     mosquitto postgresql-15 postgresql-client-15)
 TEST_PACKAGES=(mosquitto-clients clang clang-tidy clang-format cppcheck)
+BENCH_PACKAGES=(g++ libgeos++-dev valgrind)
 
 missing_of() {
     local package
@@ -68,7 +70,8 @@ main() {
     case ${1:-all} in
     run) ;;
     all) packages+=("${TEST_PACKAGES[@]}") ;;
-    *) die "deps: \"$1\" is neither run nor all" ;;
+    bench) packages+=("${BENCH_PACKAGES[@]}") ;;
+    *) die "deps: \"$1\" is none of run, all, bench" ;;
     esac
     if ! command -v dpkg-query >/dev/null; then
         say "this is no Debian: make sure that these are installed: ${packages[*]}"

@@ -7,13 +7,13 @@
 
 #include "base/buffer.h"
 #include "tests/check.h"
+#include "tests/geo/data_folder.h"
 
 struct text real_text(const char *name, struct arena *arena)
 {
     char path[1024];
     const char *folder = getenv("CAMPUS_DATA");
-    (void)snprintf(path, sizeof path, "%s/%s",
-                   folder != NULL ? folder : CAMPUS_SOURCE_DIR "/../shared/data", name);
+    (void)snprintf(path, sizeof path, "%s/%s", folder != NULL ? folder : REAL_DATA_FOLDER, name);
     gzFile file = gzopen(path, "rb");
     if (file == NULL) {
         (void)printf("skipped: no %s (set CAMPUS_DATA to the folder of real inputs)\n", path);
