@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "base/assert.h"
-#include "bench/geo_new.h"
 
 /* ---- edits ---- */
 
@@ -78,7 +77,6 @@ enum status geo_upkeep_change(const struct city *city, const struct geo_race *ra
         return STATUS_NO_MEMORY;
     }
     memcpy(shapes, race->shapes, race->shape_count * sizeof *shapes);
-    geo_new_shapes(shapes, race->shape_count);
     enum status status = geo_index_new(shapes, race->shape_count, &index, detail);
     for (uint32_t s = 0; s < schools && status == STATUS_OK; s++) {
         status = change_school(city, s, arena, shapes, &index, &ms[s], detail);

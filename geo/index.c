@@ -20,7 +20,7 @@ uint32_t index_find_set(const struct geo_index *index, struct geo_point p)
         return entry;
     }
     const uint32_t *slot = index_slot(index->words, head, entry);
-    return (slot[2] & SLOT_WIDE) == 0 ? index_edges_set(index, slot, p)
+    return (slot[2] & (SLOT_WIDE | SLOT_FOUR)) == 0 ? index_edges_set(index, slot, p)
                                       : index_wide_set(index, slot, p, bits - side);
 }
 
@@ -74,7 +74,7 @@ static void find_some(const struct geo_index *index, const struct geo_point *poi
     for (uint32_t k = 0; k < slot_count; k++) {
         uint8_t i = slotted[k];
         wide[wide_count] = (uint8_t)k;
-        wide_count += slots[k][2] >> 31;
+        wide_count += (slots[k][2] & (SLOT_WIDE | SLOT_FOUR)) != 0;
         ret_sets[i] = index_edges_set(index, slots[k], points[i]);
     }
     for (uint32_t k = 0; k < wide_count; k++) {

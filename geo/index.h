@@ -70,7 +70,7 @@ uint32_t geo_index_set_count(const struct geo_index *index);
  * A reach up to GEO_NEAR_M is answered from lists made beforehand. */
 uint32_t geo_index_near(const struct geo_index *index, struct geo_point point, float reach_m,
                         struct geo_near *ret, uint32_t ret_capacity);
-#define GEO_NEAR_M 64
+#define GEO_NEAR_M 32
 /* For many points at once: ret_sets[i] as of geo_index_find_batch, and in ret_near[i > 0 ?
  * ret_ends[i - 1] : 0 .. ret_ends[i]) the shapes, ascending, whose boundary lies within reaches_m[i]
  * of points[i]; those that only cover it are in the set alone. Returns how many points were

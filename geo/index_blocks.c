@@ -7,27 +7,18 @@
 #include "base/assert.h"
 #include "geo/index_build_internal.h"
 
-#ifndef LE
-#define LE 2
-#define SCB 10
-#define LEM 48
-#define T1 8
-#define T2 40
-#define T3 160
-#define T4 100000
-#endif
 enum {
     SAME_SLOTS = 64, /* so many slots back an equal one is looked for */
-    LEAF_EDGES = LE, /* cells with more edges or places are cut again... */
+    LEAF_EDGES = 4, /* cells with more edges or places are cut again... */
     LEAF_PLACES = 32,
-    SMALL_CELL_BITS = SCB, /* ...but for edges not below 11 m... */
+    SMALL_CELL_BITS = 11, /* ...but for edges not below 20 m... */
     LEAF_EDGES_MAX = 48,
     STUCK_LEVELS = 6,   /* ...nor where it did not help so often: edges that run together */
     TINY_CELL_BITS = 6, /* 70 cm: only what a leaf cannot hold is cut again */
     LEAF_PLACES_MAX = 1024,
     LEAF_GROUPS_MAX = 10, /* 2^10 places */
     SAME_EDGES_MAX = 256, /* more are not compared */
-    SIDE_BITS_MAX = 6,
+    SIDE_BITS_MAX = 4,
 };
 
 /* Where entries go: `heads` of coarse cells, or the entries of a block on the stack; rows of
@@ -200,8 +191,8 @@ static uint32_t point_of(const struct build *build, const struct build_run *run,
     return build->edges[build->refs.items[run->first + edge]].point;
 }
 
-/* One or two edges of polygons, in one group or two: nearly all. */
-static bool is_plain(const struct build *build, const struct leaf *leaf)
+/* Edges of polygons that need no state of their own for lying on them, in few groups: nearly all. */
+static bool is_plain(const struct build *build, const struct leaf *leaf, uint32_t edges_max)
 {
     uint32_t edges = 0;
     for (uint32_t g = 0; g < leaf->group_count; g++) {
@@ -211,7 +202,7 @@ static bool is_plain(const struct build *build, const struct leaf *leaf)
             return false;
         }
     }
-    return edges <= 2;
+    return edges <= edges_max;
 }
 
 /* The sets of a plain leaf by the edges crossed. */
@@ -331,6 +322,64 @@ static enum status push_plain(struct build *build, struct build_part part,
     return push_slot(build, grid, slot, ret_entry);
 }
 
+/* The place that tells the states of the groups, where these edges of them are crossed. */
+static uint32_t place_of(const uint32_t groups[4], uint32_t group_count, uint32_t crossed)
+{
+    uint32_t place = 0;
+    for (uint32_t i = 0; i < 4; i++) {
+        place ^= (crossed >> i & 1) << groups[i];
+    }
+    return place & ((1u << group_count) - 1);
+}
+
+/* Its edges, and the group of each; those that it has fewer are NO_EDGE. */
+static void four_edges(const struct build *build, const struct leaf *leaf, uint32_t ret_edges[4],
+                       uint32_t ret_groups[4])
+{
+    uint32_t count = 0;
+    for (uint32_t g = 0; g < leaf->group_count; g++) {
+        const struct build_run *run = &build->runs[leaf->groups[g].run];
+        for (uint32_t i = 0; i < run->count; i++, count++) {
+            uint32_t kind = leaf->groups[g].kind == GROUP_ON_ODD ? FOUR_ON_ODD : 0;
+            ret_edges[count] = point_of(build, run, i) | g << POINT_BITS | kind;
+            ret_groups[count] = g;
+        }
+    }
+    for (; count < 4; count++) {
+        ret_edges[count] = NO_EDGE;
+        ret_groups[count] = 0;
+    }
+}
+
+static enum status push_four(struct build *build, struct build_part part, const struct leaf *leaf,
+                             struct build_cell cell, const struct grid *grid, uint32_t *ret_entry)
+{
+    uint32_t four[FOUR_WORDS] = {0}, groups[4], set, most = 0;
+    enum status status = grow_words(build, FOUR_WORDS + 3);
+    four_edges(build, leaf, four, groups);
+    for (uint32_t crossed = 0; crossed < 16 && status == STATUS_OK; crossed++) {
+        uint32_t place = place_of(groups, leaf->group_count, crossed);
+        status = intern_place(build, part, leaf, place, &set);
+        if (status == STATUS_OK) {
+            most |= set;
+            four[4 + crossed / 2] |= set << (16 * (crossed & 1));
+        }
+    }
+    if (status != STATUS_OK || most >= EDGES_SETS_MAX) {
+        return status != STATUS_OK ? status
+                                   : write_groups(build, part, leaf, cell, grid, ret_entry);
+    }
+    struct index_store *store = build->store;
+    while (store->word_count % 4 != 0) {
+        store->words[store->word_count++] = 0;
+    }
+    const uint32_t slot[SLOT_WORDS] = {(uint32_t)store->word_count, 0, SLOT_FOUR,
+                                       cell.bits << POINT_BITS};
+    memcpy(store->words + store->word_count, four, sizeof four);
+    store->word_count += FOUR_WORDS;
+    return push_slot(build, grid, slot, ret_entry);
+}
+
 static bool leaf_will_do(const struct leaf *leaf, struct build_part part, struct build_cell cell)
 {
     if (cell.bits <= TINY_CELL_BITS ||
@@ -423,7 +472,7 @@ static enum status make_block(struct build *build, struct build_part part, struc
 
 static uint32_t side_for(size_t edges, uint32_t bits)
 {
-    uint32_t side = edges <= T1 ? 2 : edges <= T2 ? 3 : edges <= T3 ? 4 : edges <= T4 ? 5 : SIDE_BITS_MAX;
+    uint32_t side = edges <= 4 ? 2 : edges <= 16 ? 3 : SIDE_BITS_MAX;
     return side < bits ? side : bits;
 }
 
@@ -440,8 +489,10 @@ static enum status make_entry(struct build *build, struct build_part part, struc
     struct leaf leaf;
     if ((edges <= LEAF_EDGES_MAX || cell.bits <= TINY_CELL_BITS) &&
         plan_leaf(build, part, &leaf) && leaf_will_do(&leaf, part, cell)) {
-        return is_plain(build, &leaf) ? push_plain(build, part, &leaf, cell, grid, ret_entry)
-                                      : write_groups(build, part, &leaf, cell, grid, ret_entry);
+        return is_plain(build, &leaf, 2) ? push_plain(build, part, &leaf, cell, grid, ret_entry)
+               : is_plain(build, &leaf, 4)
+                   ? push_four(build, part, &leaf, cell, grid, ret_entry)
+                   : write_groups(build, part, &leaf, cell, grid, ret_entry);
     }
     uint32_t head;
     enum status status = make_block(build, part, cell, side_for(edges, cell.bits), &head);

@@ -1,4 +1,5 @@
 /* A new index, or one beside another. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -6,7 +7,7 @@
 #include "geo/index_build_internal.h"
 
 enum {
-    CELL_BITS_MIN = 16, /* 700 m: a coarse cell holds a school or two */
+    CELL_BITS_MIN = 15, /* 360 m: a school and its surroundings lie in some coarse cells */
     COARSE_CELLS_MAX = 1 << 18,
     NEAR_CELL_BITS_MAX = 18, /* wider ones would have long lists of what is near */
     NEAR_MARGIN_E7 = 1 << 20, /* from the antimeridian: what is near lies on this side */
@@ -173,6 +174,24 @@ static bool is_near_possible(const struct geo_index *index, const struct extent 
            all->north <= NEAR_LAT_E7_MAX;
 }
 
+static int64_t most(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* The grid goes on as far as near entries do. */
+static void widen_by_near(struct extent *all)
+{
+    int64_t lat = (int64_t)(GEO_NEAR_M / geo_scale_at(0).lat_m) + 2;
+    int64_t far = most(-all->south, all->north) + lat;
+    double lon_m = geo_scale_at((int32_t)(far < GEO_LAT_E7_MAX ? far : GEO_LAT_E7_MAX)).lon_m;
+    int64_t lon = (int64_t)fmin(GEO_NEAR_M / fmax(lon_m, 1e-9), GEO_LON_E7_MAX) + 2;
+    all->south = most(all->south - lat, -GEO_LAT_E7_MAX);
+    all->west = most(all->west - lon, -GEO_LON_E7_MAX);
+    all->north = -most(-all->north - lat, -GEO_LAT_E7_MAX);
+    all->east = -most(-all->east - lon, -GEO_LON_E7_MAX);
+}
+
 static void set_grid(struct geo_index *index)
 {
     struct extent all = no_extent;
@@ -185,6 +204,7 @@ static void set_grid(struct geo_index *index)
     if (all.south > all.north) {
         return; /* no shapes: no cells */
     }
+    widen_by_near(&all);
     while ((((all.east - all.west) >> index->cell_bits) + 1) *
                (((all.north - all.south) >> index->cell_bits) + 1) >
            COARSE_CELLS_MAX) {
@@ -202,13 +222,12 @@ static enum status make_cells(struct geo_index *index)
 {
     size_t cells = index->cell_count + (size_t)1;
     index->finds = calloc(cells, sizeof *index->finds);
-    index->nears = calloc(cells, sizeof *index->nears);
-    index->touches = calloc(cells, sizeof *index->touches);
+    index->lines = calloc(cells, sizeof *index->lines);
     index->rows = calloc(index->height + (size_t)2, sizeof *index->rows);
-    if (index->finds == NULL || index->nears == NULL || index->touches == NULL ||
-        index->rows == NULL) {
+    if (index->finds == NULL || index->lines == NULL || index->rows == NULL) {
         return STATUS_NO_MEMORY;
     }
+    index->row_part = ldexpf(1, -(int)index->cell_bits);
     for (uint32_t row = 0; row <= index->height && index->has_near; row++) {
         struct geo_scale scale =
             geo_scale_at((int32_t)(index->lat + ((int64_t)row << index->cell_bits)));
@@ -242,7 +261,7 @@ static size_t bytes_of(const struct geo_index *index)
 {
     const struct index_store *store = index->store;
     return sizeof *index + sizeof *store +
-           (index->cell_count + (size_t)1) * 3 * sizeof *index->finds +
+           (index->cell_count + (size_t)1) * 2 * sizeof *index->finds +
            (index->height + (size_t)2) * sizeof *index->rows +
            (index->shape_count + (size_t)1) * sizeof *index->shapes +
            store->point_count * sizeof *store->points +
@@ -360,8 +379,7 @@ void geo_index_free(struct geo_index *index)
     }
     index_store_leave(index->store);
     free(index->finds);
-    free(index->nears);
-    free(index->touches);
+    free(index->lines);
     free(index->rows);
     free(index->shapes);
     free(index);
@@ -421,8 +439,7 @@ static enum status change_window(const struct geo_index *old, struct geo_index *
     enum status status = make_cells(index);
     if (status == STATUS_OK) {
         memcpy(index->finds, old->finds, cells * sizeof *index->finds);
-        memcpy(index->nears, old->nears, cells * sizeof *index->nears);
-        memcpy(index->touches, old->touches, cells * sizeof *index->touches);
+        memcpy(index->lines, old->lines, cells * sizeof *index->lines);
         status = build_window(index, window, detail);
     }
     if (status == STATUS_OK) {
@@ -441,7 +458,7 @@ static struct geo_index *beside(const struct geo_index *old, uint32_t shape_coun
     *index = *old;
     index->shapes = shapes;
     index->shape_count = shape_count;
-    index->finds = index->nears = index->touches = NULL;
+    index->finds = index->lines = NULL;
     index->rows = NULL;
     memcpy(shapes, old->shapes, old->shape_count * sizeof *shapes);
     atomic_fetch_add(&index->store->owners, 1);

@@ -5,9 +5,11 @@
  *     head    block's first word << 3 | side                of a coarse cell, or of a finer block
  *     block   entries of 16 bits each, row by row, and from the next word of four its slots
  *     entry   a set's number, or ENTRY_SLOT | number of the slot
- *     slot    four words: a leaf of two edges, or with SLOT_WIDE in the third what is wider:
+ *     slot    four words: a leaf of two edges, with SLOT_FOUR in the third the first word of a leaf
+ *             of four and in the fourth the log2 of the cell << 27, or with SLOT_WIDE what is wider
  *     edges   sets in 16 bits each: of no edge crossed, the first, the second, both; the first edge
  *             | EDGES_ON_FIRST and so on; the second edge | log2 of the cell << 27
+ *     four    four edges, each | its group << 27 | FOUR_ON_ODD; sets by the edges crossed, in 16 bits
  *     wide    an enum wide, and a set, groups' first word, or a head
  *     groups  groups | log2 of the cell << 8 | places << 16, a word for each group, places sets,
  *             each group's edges
@@ -32,13 +34,14 @@
 
 enum { ENTRY_SLOT = 1 << 15, SLOT_WORDS = 4 };
 #define SLOT_WIDE (1u << 31)
+#define SLOT_FOUR (1u << 30)
 enum wide { WIDE_SET = 0, WIDE_GROUPS = 1, WIDE_BLOCK = 2 };
 
 /* What it means to lie on an edge of the group: as crossing an even number of its edges, an odd
  * number, or a state of its own, where some of its shapes are on this side and some on that. */
 enum { GROUP_ON_EVEN = 0, GROUP_ON_ODD = 1, GROUP_ON_OWN = 2, GROUP_ROUND = 3 };
 
-enum { RING_PAD = 3, NO_EDGE = 0, FIRST_POINT = 4 };
+enum { RING_PAD = 7, NO_EDGE = 0, FIRST_POINT = 8 };
 
 /* What lying on an edge of a leaf of two means: as having crossed it. EDGES_ONE: both are of one
  * group, and what it means for the first it means for both. */
@@ -49,24 +52,30 @@ enum {
     EDGES_SETS_MAX = 1 << 16, /* where there are more, groups hold them */
 };
 
+/* What lying on an edge of the group means: as an odd number of crossings, not an even one. */
+#define FOUR_ON_ODD (1u << 29)
+#define FOUR_WORDS  12u
+
 /* Points are numbered in 27 bits: where a run of them or an edge of a leaf shares its word. */
 #define POINT_BITS 27u
 #define POINT_MASK ((1u << POINT_BITS) - 1)
 
 /* ---- distances ---- */
 
-/* Lists lead to lines: a word that counts the runs, then two words a run, by ascending shape.
+/* Lists lead to edges: a word that counts the runs, then two words a run, those of a shape together.
  *
- *     run     first point | edges - 1 << 27, shape | RUN_ROUND or RUN_LONG
- *     near    list's first word / 4 << 6 | metres within which there is no boundary; 0: no list
+ *     run     first point | edges - 1 << 27, shape | RUN_ROUND or RUN_LONG | least metres << 25
+ *     lines   a list of the edges that touch the coarse cell, then the near entries of a block
+ *     near    list's first word / 4 << 5 | metres within which there is no boundary; 0: no list
  *
- * A coarse cell has a list of the edges that touch it, and, where the cells are small enough, a
- * block of near entries: of each shape whose boundary lies within GEO_NEAR_M, the edges that may be
- * the nearest. */
-#define RUN_EDGES_MAX 32u
-#define RUN_LONG      (1u << 31) /* floats do not hold an edge of the shape to a centimetre */
-#define RUN_ROUND     (1u << 30)
-#define SHAPE_MASK    (RUN_ROUND - 1)
+ * A list of a near entry has, of each shape whose boundary lies within GEO_NEAR_M of the cell, the
+ * edges that may be the nearest. Near entries are there where coarse cells are small enough. */
+#define RUN_EDGES_MAX   8u
+#define RUN_LONG        (1u << 31) /* floats do not hold an edge of the shape to a centimetre */
+#define RUN_ROUND       (1u << 30)
+#define RUN_METRES_BITS 25u
+#define RUN_METRES_MASK (GEO_NEAR_M - 1u)
+#define SHAPE_MASK      ((1u << RUN_METRES_BITS) - 1)
 
 struct index_shape {
     uint32_t kind;  /* enum geo_shape_kind; 0: no shape has this number */
@@ -102,13 +111,13 @@ struct geo_index {
     uint32_t cell_bits; /* log2 of a coarse cell's side */
     uint32_t cell_count;
     uint32_t *finds;   /* heads by cell, and one more, off the grid, of the empty set */
-    uint32_t *nears;   /* heads of near entries, 0 = none; the one off the grid too */
-    uint32_t *touches; /* lists, 0 = none */
+    uint32_t *lines;   /* heads, 0 = nothing there: the store begins with words of 0 */
     const uint32_t *words, *set_starts, *set_items;
     const struct geo_point *points;
     uint32_t set_count;
     bool has_avx2;
     bool has_near; /* cells are small enough, and far from the antimeridian */
+    float row_part;         /* of a step in a row */
     struct index_row *rows; /* height + 1 of them, where has_near */
     struct index_shape *shapes;
     uint32_t shape_count;
@@ -205,6 +214,16 @@ static inline uint32_t index_edges_set(const struct geo_index *index, const uint
     return (uint32_t)(sets >> (16 * crossed)) & (EDGES_SETS_MAX - 1);
 }
 
+static inline uint32_t index_four_sets(const uint32_t *four, uint32_t crossed)
+{
+    return four[4 + crossed / 2] >> (16 * (crossed & 1)) & (EDGES_SETS_MAX - 1);
+}
+
+/* The same of a leaf of four edges. */
+uint32_t index_four_on(const struct geo_index *index, const uint32_t *four, struct geo_point p,
+                       uint32_t crossed);
+uint32_t index_four_set(const struct geo_index *index, const uint32_t *slot, struct geo_point p);
+
 /* The number of the set of shapes that cover the point. */
 uint32_t index_find_set(const struct geo_index *index, struct geo_point p);
 /* Of up to so many points; `wide` ones of a processor that has AVX2. */
@@ -212,7 +231,7 @@ uint32_t index_find_set(const struct geo_index *index, struct geo_point p);
 bool index_has_avx2(void);
 void index_find_some_avx2(const struct geo_index *index, const struct geo_point *points,
                           uint32_t count, uint32_t *ret_sets);
-/* The set of a wide slot, for a point in a cell of 2^bits steps. */
+/* The set of a slot that is wide or of four, for a point in a cell of 2^bits steps. */
 uint32_t index_wide_set(const struct geo_index *index, const uint32_t *slot, struct geo_point p,
                         uint32_t bits);
 

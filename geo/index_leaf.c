@@ -70,9 +70,42 @@ uint32_t index_edges_on(const struct geo_index *index, const uint32_t *leaf, str
     return leaf[crossed >> 1] >> (16 * (crossed & 1)) & (EDGES_SETS_MAX - 1);
 }
 
+uint32_t index_four_on(const struct geo_index *index, const uint32_t *four, struct geo_point p,
+                       uint32_t crossed)
+{
+    for (uint32_t i = 0; i < 4; i++) {
+        if (!index_is_on_edge(index->points + (four[i] & POINT_MASK), p)) {
+            continue;
+        }
+        uint32_t group = four[i] >> POINT_BITS & 3, others = 0;
+        for (uint32_t k = 0; k < 4; k++) {
+            others |= (four[k] >> POINT_BITS & 3) == group ? 1u << k : 0;
+        }
+        crossed = (crossed & ~others) | ((four[i] & FOUR_ON_ODD) != 0 ? 1u << i : 0);
+    }
+    return index_four_sets(four, crossed);
+}
+
+uint32_t index_four_set(const struct geo_index *index, const uint32_t *slot, struct geo_point p)
+{
+    const uint32_t *four = index->words + slot[0];
+    int32_t lon = index_cell_lon(index, p, slot[3] >> POINT_BITS);
+    uint32_t crossed = 0;
+    bool touched = false;
+    for (uint32_t i = 0; i < 4; i++) {
+        int64_t side;
+        crossed |= index_edge_crossed(index->points + (four[i] & POINT_MASK), p, lon, &side) << i;
+        touched |= side == 0;
+    }
+    return touched ? index_four_on(index, four, p, crossed) : index_four_sets(four, crossed);
+}
+
 uint32_t index_wide_set(const struct geo_index *index, const uint32_t *slot, struct geo_point p,
                         uint32_t bits)
 {
+    if ((slot[2] & SLOT_FOUR) != 0) {
+        return index_four_set(index, slot, p);
+    }
     while (slot[0] == WIDE_BLOCK) {
         uint32_t head = slot[1], side = head & 7, mask = (1u << bits) - 1;
         uint32_t east = ((uint32_t)p.lon_e7 - (uint32_t)index->lon) & mask;
@@ -83,7 +116,8 @@ uint32_t index_wide_set(const struct geo_index *index, const uint32_t *slot, str
         }
         slot = index_slot(index->words, head, entry);
         if ((slot[2] & SLOT_WIDE) == 0) {
-            return index_edges_set(index, slot, p);
+            return (slot[2] & SLOT_FOUR) != 0 ? index_four_set(index, slot, p)
+                                              : index_edges_set(index, slot, p);
         }
         bits -= side;
     }

@@ -8,7 +8,7 @@
 #include "geo/index_build_internal.h"
 #include "geo/index_lanes_internal.h"
 
-enum { NEAR_SIDE_MAX = 3, NEAR_LISTS_MAX = 1 << (2 * NEAR_SIDE_MAX) };
+enum { NEAR_SIDE_MAX = 3, NEAR_LISTS_MAX = 1 << (2 * NEAR_SIDE_MAX), SAME_LISTS = 64 };
 
 /* An edge of a shape, by its first point. */
 struct entry {
@@ -181,9 +181,9 @@ static enum status grow_words(struct build *build, size_t count)
                                    GEO_INDEX_BYTES_MAX >> 20);
 }
 
-/* A list on a multiple of four words. */
-static enum status write_list(struct build *build, const struct entry *entries, uint32_t count,
-                              uint32_t *ret_word)
+/* A list on a multiple of four words. metres: of each entry, the least to its shape; NULL: 0. */
+static enum status write_list(struct build *build, const struct entry *entries,
+                              const uint8_t *metres, uint32_t count, uint32_t *ret_word)
 {
     struct index_store *store = build->store;
     enum status status = grow_words(build, 4 + (size_t)count * 2);
@@ -196,14 +196,15 @@ static enum status write_list(struct build *build, const struct entry *entries, 
     uint32_t *list = store->words + store->word_count, runs = 0;
     for (uint32_t i = 0; i < count; i++) {
         uint32_t *run = list + 1 + (size_t)runs * 2;
-        uint32_t flags = build->index->shapes[entries[i].shape].flags;
+        uint32_t shape = entries[i].shape | build->index->shapes[entries[i].shape].flags |
+                         (metres != NULL ? (uint32_t)metres[i] << RUN_METRES_BITS : 0);
         uint32_t edges = runs > 0 ? (run[-2] >> POINT_BITS) + 1 : 0;
-        if (runs > 0 && run[-1] == (entries[i].shape | flags) && edges < RUN_EDGES_MAX &&
+        if (runs > 0 && run[-1] == shape && edges < RUN_EDGES_MAX &&
             (run[-2] & POINT_MASK) + edges == entries[i].point) {
             run[-2] += 1u << POINT_BITS;
         } else {
             run[0] = entries[i].point;
-            run[1] = entries[i].shape | flags;
+            run[1] = shape;
             runs++;
         }
     }
@@ -211,27 +212,6 @@ static enum status write_list(struct build *build, const struct entry *entries, 
     *ret_word = (uint32_t)store->word_count;
     store->word_count += 1 + (size_t)runs * 2;
     return STATUS_OK;
-}
-
-static enum status build_touches(struct build *build)
-{
-    struct lines lines = {.build = build, .window = build->window};
-    struct geo_index *index = build->index;
-    enum status status = collect_lines(&lines);
-    size_t cell = 0;
-    for (uint32_t row = lines.window.south; row < lines.window.north && status == STATUS_OK;
-         row++) {
-        for (uint32_t column = lines.window.west;
-             column < lines.window.east && status == STATUS_OK; column++, cell++) {
-            uint32_t count = lines.starts[cell + 1] - lines.starts[cell], word = 0;
-            if (count > 0) {
-                status = write_list(build, lines.entries + lines.starts[cell], count, &word);
-            }
-            index->touches[(size_t)row * index->width + column] = word;
-        }
-    }
-    release_lines(&lines);
-    return status;
 }
 
 /* ---- near entries ---- */
@@ -243,9 +223,19 @@ struct candidates {
     uint32_t count;
 };
 
+/* The edges of a shape that are kept: entries[first .. end). */
+struct near_shape {
+    uint32_t first, end;
+    float least_m;
+};
+
 /* One coarse cell at work: candidates by level of its quarters. */
 struct near_work {
     struct build *build;
+    struct near_shape *shapes; /* of the last square narrowed to */
+    uint32_t shape_count;
+    struct entry *entries; /* the list to be */
+    uint8_t *metres;
     struct candidates levels[NEAR_SIDE_MAX + 2];
     uint32_t capacity;
     void *memory;
@@ -268,7 +258,8 @@ static enum status make_capacity(struct near_work *work, uint32_t count)
     }
     uint32_t capacity = (count + count / 2 + 64) & ~(LANES - 1);
     size_t bytes = capacity * (sizeof(struct entry) + 5 * sizeof(float));
-    char *memory = malloc(bytes * (NEAR_SIDE_MAX + 2));
+    size_t list_bytes = capacity * (sizeof(struct near_shape) + sizeof(struct entry) + 1);
+    char *memory = malloc(bytes * (NEAR_SIDE_MAX + 2) + list_bytes);
     if (memory == NULL) {
         return STATUS_NO_MEMORY;
     }
@@ -284,6 +275,9 @@ static enum status make_capacity(struct near_work *work, uint32_t count)
         level->by = level->bx + capacity;
         level->gap = level->by + capacity;
     }
+    work->shapes = (void *)memory;
+    work->entries = (void *)(work->shapes + capacity);
+    work->metres = (void *)(work->entries + capacity);
     return STATUS_OK;
 }
 
@@ -319,18 +313,16 @@ static void fill_lanes(struct candidates *all)
 }
 
 /* Keeps, of each shape whose boundary may be near to a point of the square, the edges that may be
- * the nearest to one; returns how far all boundaries are at least. From the middle to anywhere in
- * the square it is no farther than to a corner, so a distance differs from the middle's by no more
- * than that. */
-static float narrow(const struct near_work *work, struct candidates *all,
-                    const struct square *square, struct candidates *kept)
+ * the nearest to one. From the middle to anywhere in the square it is no farther than to a corner,
+ * so a distance differs from the middle's by no more than that. */
+static void narrow(struct near_work *work, struct candidates *all, const struct square *square,
+                   struct candidates *kept)
 {
     float corner = hypotf(square->half_x, square->half_y) + work->slack_m;
-    float clear = GEO_NEAR_M;
     measure(all, square);
-    kept->count = 0;
+    kept->count = work->shape_count = 0;
     for (uint32_t first = 0, end; first < all->count; first = end) {
-        uint32_t shape = all->entries[first].shape;
+        uint32_t shape = all->entries[first].shape, kept_first = kept->count;
         float least = all->gap[first];
         for (end = first + 1; end < all->count && all->entries[end].shape == shape; end++) {
             least = all->gap[end] < least ? all->gap[end] : least;
@@ -339,29 +331,46 @@ static float narrow(const struct near_work *work, struct candidates *all,
         if (away > GEO_NEAR_M) {
             continue;
         }
-        clear = away < clear ? away : clear;
         for (uint32_t i = first; i < end; i++) {
             if (all->gap[i] <= least + 2 * corner) {
                 keep(kept, all, i);
             }
         }
+        work->shapes[work->shape_count++] = (struct near_shape){kept_first, kept->count, away};
     }
     fill_lanes(kept);
-    return clear;
+}
+
+/* ---- their lists ---- */
+
+/* Makes the kept edges the list to be; returns the least metres of all. */
+static uint32_t fill_list(struct near_work *work, const struct candidates *kept)
+{
+    uint32_t least = RUN_METRES_MASK;
+    for (uint32_t i = 0; i < work->shape_count; i++) {
+        const struct near_shape *shape = &work->shapes[i];
+        uint32_t metres = (uint32_t)fminf(fmaxf(shape->least_m, 0), (float)RUN_METRES_MASK);
+        least = metres < least ? metres : least;
+        for (uint32_t k = shape->first; k < shape->end; k++) {
+            work->metres[k] = (uint8_t)metres;
+            work->entries[k] = kept->entries[k];
+        }
+    }
+    return least;
 }
 
 /* The list, if need be one that another square of the cell has already. */
-static enum status share_list(struct near_work *work, const struct candidates *all,
-                              uint32_t *ret_word)
+static enum status share_list(struct near_work *work, uint32_t count, uint32_t *ret_word)
 {
     struct index_store *store = work->build->store;
     uint32_t word;
-    enum status status = write_list(work->build, all->entries, all->count, &word);
+    enum status status = write_list(work->build, work->entries, work->metres, count, &word);
     if (status != STATUS_OK) {
         return status;
     }
     const uint32_t *list = store->words + word;
-    for (uint32_t i = 0; i < work->list_count; i++) {
+    uint32_t from = work->list_count > SAME_LISTS ? work->list_count - SAME_LISTS : 0;
+    for (uint32_t i = from; i < work->list_count; i++) {
         const uint32_t *other = store->words + work->lists[i];
         if (other[0] == list[0] &&
             memcmp(other, list, (1 + (size_t)list[0] * 2) * sizeof *list) == 0) {
@@ -376,18 +385,19 @@ static enum status share_list(struct near_work *work, const struct candidates *a
 }
 
 static enum status write_near(struct near_work *work, const struct square *square,
-                              const struct candidates *kept, float clear_m)
+                              const struct candidates *kept)
 {
     struct index_store *store = work->build->store;
     size_t at = work->block + ((size_t)square->row << work->side) + square->column;
-    uint32_t word, metres = clear_m > 0 ? (uint32_t)clear_m : 0;
+    uint32_t word;
     if (kept->count == 0) {
         store->words[at] = 0;
         return STATUS_OK;
     }
-    enum status status = share_list(work, kept, &word);
+    uint32_t least = fill_list(work, kept);
+    enum status status = share_list(work, kept->count, &word);
     if (status == STATUS_OK) {
-        store->words[at] = word / 4 << 6 | (metres < GEO_NEAR_M ? metres : GEO_NEAR_M - 1);
+        store->words[at] = word / 4 * GEO_NEAR_M | least;
     }
     return status;
 }
@@ -395,9 +405,9 @@ static enum status write_near(struct near_work *work, const struct square *squar
 static enum status divide_near(struct near_work *work, const struct square *square, uint32_t level)
 {
     struct candidates *kept = &work->levels[level + 1];
-    float clear_m = narrow(work, &work->levels[level], square, kept);
+    narrow(work, &work->levels[level], square, kept);
     if (level == work->side) {
-        return write_near(work, square, kept, clear_m);
+        return write_near(work, square, kept);
     }
     uint32_t half = 1u << (work->side - level - 1);
     enum status status = STATUS_OK;
@@ -445,11 +455,13 @@ static void place(struct near_work *work, const struct entry *entries, uint32_t 
 
 static uint32_t near_side(uint32_t count)
 {
-    return count <= 6 ? 0 : count <= 24 ? 1 : count <= 80 ? 2 : NEAR_SIDE_MAX;
+    return count <= 4 ? 0 : count <= 12 ? 1 : count <= 40 ? 2 : NEAR_SIDE_MAX;
 }
 
+/* The near entries of a cell behind its list. */
 static enum status build_near_cell(struct near_work *work, const struct entry *entries,
-                                   uint32_t count, struct build_cell cell, uint32_t *ret_head)
+                                   uint32_t count, struct build_cell cell, uint32_t touches,
+                                   uint32_t *ret_head)
 {
     struct index_store *store = work->build->store;
     struct square square;
@@ -459,19 +471,32 @@ static enum status build_near_cell(struct near_work *work, const struct entry *e
     }
     place(work, entries, count, cell, &square);
     work->side = near_side(count);
-    size_t size = (size_t)1 << (2 * work->side);
-    status = grow_words(work->build, size);
+    size_t size = (size_t)1 << (2 * work->side), first = store->word_count;
+    status = grow_words(work->build, 1 + size);
     if (status != STATUS_OK) {
         return status;
     }
-    work->block = store->word_count;
+    store->words[first] = touches;
+    work->block = first + 1;
     work->list_count = 0;
-    store->word_count += size;
+    store->word_count += 1 + size;
     status = divide_near(work, &square, 0);
-    *ret_head = (uint32_t)work->block << 3 | work->side;
-    if (status == STATUS_OK && work->list_count == 0) { /* near the cell's box, not near it */
-        store->word_count = work->block;
+    *ret_head = (uint32_t)first << 3 | work->side;
+    if (status == STATUS_OK && work->list_count == 0 && touches == 0) {
+        store->word_count = first; /* near the cell's box, not near it */
         *ret_head = 0;
+    }
+    return status;
+}
+
+/* The list of the cell alone. */
+static enum status build_far_cell(struct build *build, uint32_t touches, uint32_t *ret_head)
+{
+    enum status status = grow_words(build, 2);
+    if (status == STATUS_OK) {
+        *ret_head = (uint32_t)build->store->word_count << 3;
+        build->store->words[build->store->word_count++] = touches;
+        build->store->words[build->store->word_count++] = 0;
     }
     return status;
 }
@@ -494,35 +519,63 @@ static struct build_window around(const struct build *build)
     return window;
 }
 
-static enum status build_nears(struct build *build)
+/* A cell by the edges that touch it and those near it. */
+static enum status build_cell_lines(struct near_work *work, const struct lines *touching,
+                                    const struct lines *near, size_t at, struct build_cell cell,
+                                    uint32_t *ret_head)
 {
-    struct geo_index *index = build->index;
-    struct near_work work = {.build = build};
-    struct lines lines = {.build = build, .window = around(build), .reach_m = GEO_NEAR_M};
-    enum status status = collect_lines(&lines);
+    uint32_t count = touching->starts[at + 1] - touching->starts[at], touches = 0;
+    enum status status = STATUS_OK;
+    *ret_head = 0;
+    if (count > 0) {
+        status = write_list(work->build, touching->entries + touching->starts[at], NULL, count,
+                            &touches);
+    }
+    if (status != STATUS_OK || !work->build->index->has_near) {
+        return status != STATUS_OK || touches == 0 ? status
+                                                   : build_far_cell(work->build, touches, ret_head);
+    }
+    count = near->starts[at + 1] - near->starts[at];
+    return count > 0 ? build_near_cell(work, near->entries + near->starts[at], count, cell, touches,
+                                       ret_head)
+                     : STATUS_OK;
+}
+
+static enum status build_window_lines(struct near_work *work, const struct lines *touching,
+                                      const struct lines *near)
+{
+    struct geo_index *index = work->build->index;
+    const struct build_window *window = &touching->window;
+    enum status status = STATUS_OK;
     size_t at = 0;
-    for (uint32_t row = lines.window.south; row < lines.window.north && status == STATUS_OK;
-         row++) {
-        for (uint32_t column = lines.window.west;
-             column < lines.window.east && status == STATUS_OK; column++, at++) {
-            uint32_t count = lines.starts[at + 1] - lines.starts[at], head = 0;
+    for (uint32_t row = window->south; row < window->north; row++) {
+        for (uint32_t column = window->west; column < window->east && status == STATUS_OK;
+             column++, at++) {
             struct build_cell cell = {index->lon + ((int64_t)column << index->cell_bits),
                                       index->lat + ((int64_t)row << index->cell_bits),
                                       index->cell_bits};
-            if (count > 0) {
-                status = build_near_cell(&work, lines.entries + lines.starts[at], count, cell,
-                                         &head);
-            }
-            index->nears[(size_t)row * index->width + column] = head;
+            status = build_cell_lines(work, touching, near, at, cell,
+                                      &index->lines[(size_t)row * index->width + column]);
         }
     }
-    free(work.memory);
-    release_lines(&lines);
     return status;
 }
 
 enum status build_lines(struct build *build)
 {
-    enum status status = build_touches(build);
-    return status == STATUS_OK && build->index->has_near ? build_nears(build) : status;
+    struct build_window window = around(build);
+    struct lines touching = {.build = build, .window = window};
+    struct lines near = {.build = build, .window = window, .reach_m = GEO_NEAR_M};
+    struct near_work work = {.build = build};
+    enum status status = collect_lines(&touching);
+    if (status == STATUS_OK && build->index->has_near) {
+        status = collect_lines(&near);
+    }
+    if (status == STATUS_OK) {
+        status = build_window_lines(&work, &touching, &near);
+    }
+    free(work.memory);
+    release_lines(&touching);
+    release_lines(&near);
+    return status;
 }

@@ -1,17 +1,11 @@
 /* Distances: of each shape whose boundary is within reach of a point, that of the nearest edge. */
-#include <math.h>
 #include <string.h>
 
 #include "base/assert.h"
-#include "geo/index_internal.h"
 #include "geo/index_lanes_internal.h"
+#include "geo/index_near_internal.h"
 
-enum { HITS_MAX = 256, BATCH = 64 };
-
-struct hit {
-    uint32_t shape;
-    float gap2;
-};
+enum { HITS_MAX = 256, BATCH = INDEX_BATCH };
 
 /* A point and its surroundings. */
 struct search {
@@ -21,7 +15,7 @@ struct search {
     /* the hits of the lowest shapes from `floor` on, ascending; others were found where `more` */
     uint32_t floor, count;
     bool more;
-    struct hit hits[HITS_MAX];
+    struct near_hit hits[HITS_MAX];
 };
 
 /* ---- runs of edges ---- */
@@ -36,15 +30,13 @@ static float short_run_gap2(const struct geo_point *points, uint32_t edges, stru
     return lanes_least_of(best);
 }
 
-/* In doubles, as shapes with long edges need it. */
-static float long_run_gap2(const struct search *search, const struct geo_point *points,
-                           uint32_t edges)
+float index_long_gap2(const struct geo_point *points, uint32_t edges, struct geo_point p)
 {
-    struct geo_scale scale = geo_scale_at(search->point.lat_e7);
+    struct geo_scale scale = geo_scale_at(p.lat_e7);
     double best = HUGE_VAL;
     for (uint32_t i = 0; i < edges; i++) {
-        double ax = (double)((int64_t)points[i].lon_e7 - search->point.lon_e7) * scale.lon_m;
-        double ay = (double)((int64_t)points[i].lat_e7 - search->point.lat_e7) * scale.lat_m;
+        double ax = (double)((int64_t)points[i].lon_e7 - p.lon_e7) * scale.lon_m;
+        double ay = (double)((int64_t)points[i].lat_e7 - p.lat_e7) * scale.lat_m;
         double dx = (double)((int64_t)points[i + 1].lon_e7 - points[i].lon_e7) * scale.lon_m;
         double dy = (double)((int64_t)points[i + 1].lat_e7 - points[i].lat_e7) * scale.lat_m;
         double length2 = dx * dx + dy * dy, along = -(ax * dx + ay * dy);
@@ -60,7 +52,7 @@ static inline float run_gap2(const struct search *search, const uint32_t *run)
     const struct geo_point *points = search->index->points + (run[0] & POINT_MASK);
     uint32_t edges = (run[0] >> POINT_BITS) + 1;
     return __builtin_expect((run[1] & RUN_LONG) != 0, 0)
-               ? long_run_gap2(search, points, edges)
+               ? index_long_gap2(points, edges, search->point)
                : short_run_gap2(points, edges, search->point, search->lat_m, search->lon_m);
 }
 
@@ -69,18 +61,6 @@ static inline float radius_of(const struct geo_index *index, uint32_t shape_and_
     return (shape_and_flags & RUN_ROUND) != 0
                ? (float)index->shapes[shape_and_flags & SHAPE_MASK].radius_m
                : 0;
-}
-
-/* Whether it covers is exact, and decides the sign. */
-static inline float signed_distance(const struct geo_index *index, const struct hit *hit,
-                                    bool covers)
-{
-    float away_m = sqrtf(hit->gap2);
-    if ((hit->shape & RUN_ROUND) != 0) {
-        away_m -= radius_of(index, hit->shape);
-        return covers ? fminf(away_m, 0) : fmaxf(away_m, FLT_MIN);
-    }
-    return covers ? -away_m : fmaxf(away_m, FLT_MIN);
 }
 
 /* ---- hits ---- */
@@ -92,7 +72,7 @@ static void insert_hit(struct search *search, uint32_t shape, float gap2)
         at--;
     }
     if (at > 0 && search->hits[at - 1].shape == shape) {
-        struct hit *hit = &search->hits[at - 1];
+        struct near_hit *hit = &search->hits[at - 1];
         hit->gap2 = gap2 < hit->gap2 ? gap2 : hit->gap2;
         return;
     }
@@ -105,7 +85,7 @@ static void insert_hit(struct search *search, uint32_t shape, float gap2)
     }
     memmove(search->hits + at + 1, search->hits + at,
             (search->count - at) * sizeof search->hits[0]);
-    search->hits[at] = (struct hit){shape, gap2};
+    search->hits[at] = (struct near_hit){shape, gap2};
     search->count++;
 }
 
@@ -115,6 +95,10 @@ static inline void search_list(struct search *search, const uint32_t *list)
     const uint32_t *run = list + 1, *end = run + 2 * (size_t)list[0];
     while (run < end) {
         uint32_t shape = run[1];
+        if ((float)(shape >> RUN_METRES_BITS & RUN_METRES_MASK) > search->reach_m) {
+            run += 2;
+            continue;
+        }
         float gap2 = run_gap2(search, run);
         for (run += 2; run < end && run[1] == shape; run += 2) {
             float other = run_gap2(search, run);
@@ -122,7 +106,7 @@ static inline void search_list(struct search *search, const uint32_t *list)
         }
         float far_m = search->reach_m + radius_of(search->index, shape);
         if (gap2 <= far_m * far_m && (shape & SHAPE_MASK) >= search->floor) {
-            insert_hit(search, shape, gap2);
+            insert_hit(search, shape & (RUN_ROUND | SHAPE_MASK), gap2);
         }
     }
 }
@@ -153,10 +137,11 @@ static void search_cells(struct search *search)
     struct span rows = span_of(north - lat, north + lat, index->cell_bits, index->height);
     struct span columns = span_of(east - lon, east + lon, index->cell_bits, index->width);
     for (uint32_t row = rows.from; row <= rows.to; row++) {
-        const uint32_t *touches = index->touches + (size_t)row * index->width;
+        const uint32_t *heads = index->lines + (size_t)row * index->width;
         for (uint32_t column = columns.from; column <= columns.to; column++) {
-            if (touches[column] != 0) {
-                search_list(search, index->words + touches[column]);
+            uint32_t touches = index->words[heads[column] >> 3];
+            if (touches != 0) {
+                search_list(search, index->words + touches);
             }
         }
     }
@@ -183,28 +168,16 @@ static void search_around(struct search *search)
 
 /* ---- a reach that the near entries know ---- */
 
-/* The scale at the point's latitude, between those of its row's edges. */
-static inline void set_scale(struct search *search)
-{
-    const struct geo_index *index = search->index;
-    uint32_t north = (uint32_t)search->point.lat_e7 - (uint32_t)index->lat;
-    uint32_t bits = index->cell_bits, mask = (1u << bits) - 1;
-    const struct index_row *row = index->rows + (north >> bits);
-    float part = (float)(north & mask) / (float)(mask + 1);
-    search->lat_m = row[0].lat_m + (row[1].lat_m - row[0].lat_m) * part;
-    search->lon_m = row[0].lon_m + (row[1].lon_m - row[0].lon_m) * part;
-}
-
 static inline uint32_t near_word(const struct geo_index *index, struct index_spot spot)
 {
-    uint32_t head = index->nears[spot.cell]; /* 0 leads to a word of 0 */
-    return (head >> 3) + index_place(head & 7, index->cell_bits, spot.east, spot.north);
+    uint32_t head = index->lines[spot.cell];
+    return (head >> 3) + 1 + index_place(head & 7, index->cell_bits, spot.east, spot.north);
 }
 
 /* 0 where there is nothing to search. */
 static inline uint32_t list_of(uint32_t near, float reach_m)
 {
-    return reach_m < (float)(near & (GEO_NEAR_M - 1)) ? 0 : near / GEO_NEAR_M * 4;
+    return reach_m < (float)(near % GEO_NEAR_M) ? 0 : near / GEO_NEAR_M * 4;
 }
 
 static inline bool is_listed(const struct geo_index *index, float reach_m)
@@ -225,7 +198,7 @@ static void search_point(struct search *search)
     uint32_t near = index->words[near_word(index, spot)];
     uint32_t list = list_of(near, search->reach_m);
     if (list != 0) {
-        set_scale(search);
+        index_scale(search->index, search->point, &search->lat_m, &search->lon_m);
         search_list(search, index->words + list);
     }
 }
@@ -254,14 +227,14 @@ static uint32_t join(const struct search *search, const uint32_t *covering, uint
                      uint32_t covering_count, uint32_t end, struct answer *answer)
 {
     for (uint32_t h = 0; h < search->count; h++) {
-        const struct hit *hit = &search->hits[h];
+        const struct near_hit *hit = &search->hits[h];
         uint32_t shape = hit->shape & SHAPE_MASK;
         for (; at < covering_count && covering[at] < shape; at++) {
             give(answer, covering[at], -search->reach_m, true);
         }
         bool covers = at < covering_count && covering[at] == shape;
         at += covers;
-        float distance_m = signed_distance(search->index, hit, covers);
+        float distance_m = index_signed_distance(search->index, hit, covers);
         give(answer, shape, fmaxf(distance_m, -search->reach_m), covers);
     }
     for (; at < covering_count && covering[at] < end; at++) {
@@ -301,30 +274,13 @@ uint32_t geo_index_near(const struct geo_index *index, struct geo_point point, f
 
 /* ---- many points ---- */
 
-struct batch {
-    const struct geo_index *index;
-    const struct geo_point *points;
-    const float *reaches_m;
-    struct geo_near *near;
-    uint32_t capacity, written;
-};
-
-static inline bool is_in_set(const struct geo_index *index, uint32_t set, uint32_t shape)
-{
-    bool found = false;
-    for (uint32_t i = index->set_starts[set]; i < index->set_starts[set + 1]; i++) {
-        found |= index->set_items[i] == shape;
-    }
-    return found;
-}
-
 /* False: no room. */
-static bool give_hits(struct batch *batch, const struct search *search, uint32_t set)
+static bool give_hits(struct near_batch *batch, const struct search *search, uint32_t set)
 {
     for (uint32_t h = 0; h < search->count; h++) {
         uint32_t shape = search->hits[h].shape & SHAPE_MASK;
-        float distance_m = signed_distance(search->index, &search->hits[h],
-                                           is_in_set(search->index, set, shape));
+        float distance_m = index_signed_distance(search->index, &search->hits[h],
+                                           index_is_in_set(search->index, set, shape));
         if (distance_m < -search->reach_m) { /* deep inside a round one */
             continue;
         }
@@ -336,7 +292,7 @@ static bool give_hits(struct batch *batch, const struct search *search, uint32_t
     return true;
 }
 
-static bool answer_point(struct batch *batch, struct search *search, uint32_t i, uint32_t list,
+static bool answer_point(struct near_batch *batch, struct search *search, uint32_t i, uint32_t list,
                          uint32_t set)
 {
     search->point = batch->points[i];
@@ -346,7 +302,7 @@ static bool answer_point(struct batch *batch, struct search *search, uint32_t i,
     search->count = 0;
     search->more = false;
     if (list != 0) {
-        set_scale(search);
+        index_scale(search->index, search->point, &search->lat_m, &search->lon_m);
         search_list(search, search->index->words + list);
     } else {
         search_around(search);
@@ -363,29 +319,14 @@ static bool answer_point(struct batch *batch, struct search *search, uint32_t i,
     return has_room;
 }
 
-/* As find_some: each step asks for what the next one reads. Returns how many were answered. */
-static uint32_t near_some(struct batch *batch, uint32_t count, const uint32_t *sets,
-                          uint32_t *ret_ends)
+/* One by one; returns how many were answered. */
+static uint32_t near_some(struct near_batch *batch, uint32_t count, const uint32_t *lists,
+                          const bool *far, const uint32_t *sets, uint32_t *ret_ends)
 {
-    const struct geo_index *index = batch->index;
-    uint32_t at[BATCH], far[BATCH];
     struct search search;
-    search.index = index;
+    search.index = batch->index;
     for (uint32_t i = 0; i < count; i++) {
-        struct index_spot spot = index_spot_of(index, batch->points[i]);
-        at[i] = near_word(index, spot);
-        __builtin_prefetch(index->words + at[i]);
-    }
-    for (uint32_t i = 0; i < count; i++) {
-        far[i] = !is_listed(index, batch->reaches_m[i]);
-        at[i] = far[i] ? 0 : list_of(index->words[at[i]], batch->reaches_m[i]);
-        __builtin_prefetch(index->words + at[i]);
-    }
-    for (uint32_t i = 0; i < count; i++) {
-        __builtin_prefetch(index->points + (index->words[at[i] + 1] & POINT_MASK));
-    }
-    for (uint32_t i = 0; i < count; i++) {
-        if ((at[i] != 0 || far[i]) && !answer_point(batch, &search, i, at[i], sets[i])) {
+        if ((lists[i] != 0 || far[i]) && !answer_point(batch, &search, i, lists[i], sets[i])) {
             return i;
         }
         ret_ends[i] = batch->written;
@@ -393,12 +334,35 @@ static uint32_t near_some(struct batch *batch, uint32_t count, const uint32_t *s
     return count;
 }
 
+/* As find_some: each step asks for what the next one reads. */
+static uint32_t near_batch(struct near_batch *batch, uint32_t count, const uint32_t *sets,
+                           uint32_t *ret_ends)
+{
+    const struct geo_index *index = batch->index;
+    uint32_t lists[BATCH], done = 0;
+    bool far[BATCH], any_far = false;
+    for (uint32_t i = 0; i < count; i++) {
+        lists[i] = near_word(index, index_spot_of(index, batch->points[i]));
+        __builtin_prefetch(index->words + lists[i]);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        far[i] = !is_listed(index, batch->reaches_m[i]);
+        any_far |= far[i];
+        lists[i] = far[i] ? 0 : list_of(index->words[lists[i]], batch->reaches_m[i]);
+        __builtin_prefetch(index->words + lists[i]);
+    }
+    if (index->has_avx2 && !any_far) {
+        done = index_near_some_avx2(batch, count, lists, sets, ret_ends);
+    }
+    return done > 0 ? done : near_some(batch, count, lists, far, sets, ret_ends);
+}
+
 uint32_t geo_index_near_batch(const struct geo_index *index, const struct geo_point *points,
                               const float *reaches_m, uint32_t count, uint32_t *ret_sets,
                               struct geo_near *ret_near, uint32_t near_capacity,
                               uint32_t *ret_ends)
 {
-    struct batch batch = {index, points, reaches_m, ret_near, near_capacity, 0};
+    struct near_batch batch = {index, points, reaches_m, ret_near, near_capacity, 0};
     geo_index_find_batch(index, points, count, ret_sets);
     if (index->cell_count == 0) {
         memset(ret_ends, 0, count * sizeof *ret_ends);
@@ -408,7 +372,7 @@ uint32_t geo_index_near_batch(const struct geo_index *index, const struct geo_po
         uint32_t some = count - done < BATCH ? count - done : BATCH;
         batch.points = points + done;
         batch.reaches_m = reaches_m + done;
-        uint32_t answered = near_some(&batch, some, ret_sets + done, ret_ends + done);
+        uint32_t answered = near_batch(&batch, some, ret_sets + done, ret_ends + done);
         if (answered < some) {
             return done + answered;
         }

@@ -5,7 +5,10 @@
 #include "base/assert.h"
 #include "geo/index_build_internal.h"
 
-enum { READ_BEYOND = 8 /* set items that a lookup may copy behind a set */ };
+enum {
+    READ_BEYOND = 8, /* set items that a lookup may copy behind a set */
+    LINE = 64,
+};
 
 /* ---- memory ---- */
 
@@ -71,10 +74,7 @@ static void free_store(struct index_store *store)
 struct index_store *index_store_new(void)
 {
     /* nothing crosses it, and no point of the globe lies on it */
-    static const struct geo_point no_edge[FIRST_POINT] = {{INT32_MAX - 1, INT32_MAX - 1},
-                                                          {INT32_MAX - 1, INT32_MAX},
-                                                          {INT32_MAX - 1, INT32_MAX},
-                                                          {INT32_MAX - 1, INT32_MAX}};
+    const struct geo_point beyond = {INT32_MAX - 1, INT32_MAX};
     struct index_store *store = calloc(1, sizeof *store);
     uint32_t empty;
     if (store == NULL) {
@@ -86,7 +86,10 @@ struct index_store *index_store_new(void)
         free_store(store);
         return NULL;
     }
-    memcpy(store->points, no_edge, sizeof no_edge);
+    for (uint32_t i = 0; i < FIRST_POINT; i++) {
+        store->points[i] = beyond;
+    }
+    store->points[NO_EDGE].lon_e7--; /* an edge, not a point */
     store->point_count = FIRST_POINT;
     memset(store->words, 0, 4 * sizeof *store->words);
     store->word_count = 4; /* the first: the entry of set 0; no list begins before the fifth */
@@ -119,17 +122,39 @@ enum status index_store_add_ring(struct index_store *store, const struct geo_poi
     return STATUS_OK;
 }
 
-static bool widen(struct index_store *store, uint32_t **items, size_t count, size_t *room)
+/* Twice the room, on a line of the cache. */
+static bool settle(void **items, size_t item_bytes, size_t count, size_t *room)
 {
-    return room_for_u32s(store, items, count, room, count + 65536);
+    size_t wanted = 2 * count + 65536;
+    void *settled = aligned_alloc(LINE, (wanted * item_bytes + LINE - 1) / LINE * LINE);
+    if (settled == NULL) {
+        return false;
+    }
+    if (count > 0) {
+        memcpy(settled, *items, count * item_bytes);
+    }
+    free(*items);
+    *items = settled;
+    *room = wanted;
+    return true;
+}
+
+static bool settle_u32s(uint32_t **items, size_t count, size_t *room)
+{
+    void *untyped = *items;
+    bool ok = settle(&untyped, sizeof **items, count, room);
+    *items = untyped;
+    return ok;
 }
 
 enum status index_store_fix(struct index_store *store)
 {
-    bool ok = room_for_points(store, store->point_count + 65536) &&
-              widen(store, &store->words, store->word_count, &store->word_room) &&
-              widen(store, &store->set_starts, store->set_start_count, &store->set_start_room) &&
-              widen(store, &store->set_items, store->set_item_count, &store->set_item_room);
+    void *points = store->points;
+    bool ok = settle(&points, sizeof *store->points, store->point_count, &store->point_room);
+    store->points = points;
+    ok = ok && settle_u32s(&store->words, store->word_count, &store->word_room) &&
+         settle_u32s(&store->set_starts, store->set_start_count, &store->set_start_room) &&
+         settle_u32s(&store->set_items, store->set_item_count, &store->set_item_room);
     if (!ok) {
         return STATUS_NO_MEMORY;
     }
