@@ -341,8 +341,12 @@ static uint32_t near_batch(struct near_batch *batch, uint32_t count, const uint3
     const struct geo_index *index = batch->index;
     uint32_t lists[BATCH], done = 0;
     bool far[BATCH], any_far = false;
-    for (uint32_t i = 0; i < count; i++) {
+    uint32_t whole = index->has_avx2 ? count & ~7u : 0;
+    index_near_words_avx2(index, batch->points, whole, lists);
+    for (uint32_t i = whole; i < count; i++) {
         lists[i] = near_word(index, index_spot_of(index, batch->points[i]));
+    }
+    for (uint32_t i = 0; i < count; i++) {
         __builtin_prefetch(index->words + lists[i]);
     }
     for (uint32_t i = 0; i < count; i++) {

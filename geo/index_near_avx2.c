@@ -1,25 +1,19 @@
 /* near_some of index_near.c, eight edges at a time, for processors that have AVX2. The runs of all
  * points of a batch stand in one row, so that no step of the work waits for a branch. */
-#include <float.h>
-#include <math.h>
-#include <string.h>
-
+#include "base/assert.h"
 #include "geo/index_near_internal.h"
 
 #if defined(__x86_64__)
 
-#include <immintrin.h>
-
-#define AVX2 __attribute__((target("avx2,fma,bmi,bmi2,popcnt")))
+#include "geo/index_avx2_internal.h"
 
 enum { ITEMS_MAX = 512 };
 
 /* A run, the point that asks for its distance, and the answer. */
 struct items {
     uint32_t count;
-    uint32_t edges[ITEMS_MAX + 1], shapes[ITEMS_MAX + 1];
-    uint32_t points[ITEMS_MAX + 1];
-    float gaps2[ITEMS_MAX + 1];
+    uint32_t edges[ITEMS_MAX + LANES8], shapes[ITEMS_MAX + LANES8], points[ITEMS_MAX + LANES8];
+    float limits2[ITEMS_MAX + LANES8], gaps2[ITEMS_MAX + LANES8];
 };
 
 /* Metres per step at each point of the batch. */
@@ -27,17 +21,33 @@ struct scales {
     float lat_m[INDEX_BATCH], lon_m[INDEX_BATCH];
 };
 
-/* Those runs of the list that may be within reach. */
+/* Those runs of the list that may be within reach; what is read behind the list is left out. */
 AVX2 static inline void push_list(struct items *items, const uint32_t *list, uint32_t point,
                                   float reach_m)
 {
-    uint32_t reach = (uint32_t)reach_m, count = items->count;
-    for (uint32_t r = 0; r < list[0]; r++) {
-        const uint32_t *run = list + 1 + 2 * (size_t)r;
-        items->edges[count] = run[0] & POINT_MASK;
-        items->shapes[count] = run[1] & ~(RUN_METRES_MASK << RUN_METRES_BITS);
-        items->points[count] = point;
-        count += (run[1] >> RUN_METRES_BITS & RUN_METRES_MASK) <= reach;
+    const __m256i iota = _mm256_setr_epi32(0, 1, 4, 5, 2, 3, 6, 7); /* as shuffles leave them */
+    const __m256i metres_mask = _mm256_set1_epi32(RUN_METRES_MASK << RUN_METRES_BITS);
+    __m256i reach = _mm256_set1_epi32((int)((uint32_t)reach_m << RUN_METRES_BITS));
+    uint32_t count = items->count;
+    for (uint32_t r = 0; r < list[0]; r += LANES8) {
+        __m256 low = _mm256_castsi256_ps(lanes8_load(list + 1 + 2 * (size_t)r));
+        __m256 high = _mm256_castsi256_ps(lanes8_load(list + 1 + 2 * (size_t)r + LANES8));
+        __m256i edges = _mm256_castps_si256(_mm256_shuffle_ps(low, high, 0x88));
+        __m256i shapes = _mm256_castps_si256(_mm256_shuffle_ps(low, high, 0xdd));
+        __m256i is_far = _mm256_cmpgt_epi32(_mm256_and_si256(shapes, metres_mask), reach);
+        __m256i wanted = _mm256_andnot_si256(
+            is_far, _mm256_cmpgt_epi32(_mm256_set1_epi32((int)(list[0] - r)), iota));
+        edges = _mm256_permute4x64_epi64(edges, 0xd8);
+        shapes = _mm256_permute4x64_epi64(_mm256_andnot_si256(metres_mask, shapes), 0xd8);
+        wanted = _mm256_permute4x64_epi64(wanted, 0xd8);
+        uint32_t mask = (uint32_t)_mm256_movemask_ps(_mm256_castsi256_ps(wanted));
+        __m256i order = lanes8_order(mask);
+        edges = _mm256_and_si256(edges, _mm256_set1_epi32(POINT_MASK));
+        lanes8_store(items->edges + count, _mm256_permutevar8x32_epi32(edges, order));
+        lanes8_store(items->shapes + count, _mm256_permutevar8x32_epi32(shapes, order));
+        lanes8_store(items->points + count, _mm256_set1_epi32((int)point));
+        _mm256_storeu_ps(items->limits2 + count, _mm256_set1_ps(reach_m * reach_m));
+        count += (uint32_t)__builtin_popcount(mask);
     }
     items->count = count;
 }
@@ -97,29 +107,88 @@ AVX2 static void measure(const struct near_batch *batch, struct items *items,
     }
 }
 
+static inline uint32_t bits_of(float value)
+{
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return bits;
+}
+
+static inline float float_of(uint32_t bits)
+{
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+AVX2 static inline float distance_of(const struct near_batch *batch, uint32_t tag, float gap2,
+                                     bool covers)
+{
+    if (__builtin_expect((tag & RUN_ROUND) != 0, 0)) {
+        const struct near_hit hit = {tag & (RUN_ROUND | SHAPE_MASK), gap2};
+        return index_signed_distance(batch->index, &hit, covers);
+    }
+    __m128 away = _mm_sqrt_ss(_mm_set_ss(gap2));
+    float away_m = _mm_cvtss_f32(_mm_max_ss(away, _mm_set_ss(FLT_MIN)));
+    return float_of(bits_of(away_m) | (uint32_t)covers << 31);
+}
+
+/* Drops what is out of reach. Of round shapes that is not known yet. */
+AVX2 static void drop_far(struct items *items)
+{
+    uint32_t kept = 0;
+    for (uint32_t k = 0; k < items->count; k += LANES8) {
+        __m256i shapes = lanes8_load(items->shapes + k), points = lanes8_load(items->points + k);
+        __m256 gaps2 = _mm256_loadu_ps(items->gaps2 + k);
+        __m256 near = _mm256_cmp_ps(gaps2, _mm256_loadu_ps(items->limits2 + k), _CMP_LE_OQ);
+        near = _mm256_or_ps(near, _mm256_castsi256_ps(_mm256_slli_epi32(shapes, 1)));
+        uint32_t left = items->count - k, mask = (uint32_t)_mm256_movemask_ps(near);
+        mask &= left < LANES8 ? (1u << left) - 1 : 0xff;
+        __m256i order = lanes8_order(mask);
+        lanes8_store(items->shapes + kept, _mm256_permutevar8x32_epi32(shapes, order));
+        lanes8_store(items->points + kept, _mm256_permutevar8x32_epi32(points, order));
+        _mm256_storeu_ps(items->gaps2 + kept, _mm256_permutevar8x32_ps(gaps2, order));
+        kept += (uint32_t)__builtin_popcount(mask);
+    }
+    items->count = kept;
+}
+
 /* Writes those within reach; there is room. A shape's runs follow one another: the last one speaks
- * for all. */
+ * for all. Squares are not negative, so that their bits compare as they do. */
 AVX2 static void answer(struct near_batch *batch, struct items *items, const uint32_t *sets,
                         uint32_t *counts)
 {
-    uint32_t written = batch->written;
+    uint32_t written = batch->written, before = 0x7fffffff;
     items->shapes[items->count] = UINT32_MAX;
-    items->gaps2[items->count] = 0;
     for (uint32_t k = 0; k < items->count; k++) {
         uint32_t i = items->points[k], tag = items->shapes[k], shape = tag & SHAPE_MASK;
-        float gap2 = items->gaps2[k], next = items->gaps2[k + 1];
-        bool goes_on = (items->shapes[k + 1] == tag) & (items->points[k + 1] == i);
-        items->gaps2[k + 1] = goes_on & (gap2 < next) ? gap2 : next;
-        struct near_hit hit = {tag & (RUN_ROUND | SHAPE_MASK), gap2};
+        uint32_t goes_on = (items->shapes[k + 1] == tag) & (items->points[k + 1] == i);
+        uint32_t gap2 = bits_of(items->gaps2[k]);
+        gap2 = gap2 < before ? gap2 : before;
+        before = gap2 | (goes_on - 1) >> 1;
         bool covers = is_in_set(batch->index, sets[i], shape);
-        float distance_m = index_signed_distance(batch->index, &hit, covers);
+        float distance_m = distance_of(batch, tag, float_of(gap2), covers);
         batch->near[written] = (struct geo_near){shape, distance_m};
-        bool is_near = !goes_on & (fabsf(distance_m) <= batch->reaches_m[i]);
+        uint32_t is_near = (goes_on ^ 1) & (fabsf(distance_m) <= batch->reaches_m[i]);
         written += is_near;
         counts[i] += is_near;
     }
     batch->written = written;
-    items->count = 0;
+}
+
+/* The words of their near entries. */
+AVX2 void index_near_words_avx2(const struct geo_index *index, const struct geo_point *points,
+                                uint32_t count, uint32_t *ret_words)
+{
+    ASSERT(count % LANES8 == 0);
+    for (uint32_t i = 0; i < count; i += LANES8) {
+        __m256i north, east;
+        lanes8_steps(index, points + i, &north, &east);
+        __m256i head = lanes8_heads(index, index->lines, north, east);
+        __m256i word = _mm256_add_epi32(_mm256_srli_epi32(head, 3),
+                                        lanes8_places(index, head, north, east));
+        lanes8_store(ret_words + i, _mm256_add_epi32(word, _mm256_set1_epi32(1)));
+    }
 }
 
 /* 0: the room does not do for all that may be near, or a list is too long; nothing is written. */
@@ -143,11 +212,11 @@ AVX2 uint32_t index_near_some_avx2(struct near_batch *batch, uint32_t count, con
     }
     for (uint32_t k = 0; k < items.count; k++) {
         __builtin_prefetch(index->points + items.edges[k]);
-        __builtin_prefetch(index->points + items.edges[k] + RUN_EDGES_MAX);
     }
     memset(ret_ends, 0, count * sizeof *ret_ends);
     uint32_t end = batch->written;
     measure(batch, &items, &scales);
+    drop_far(&items);
     answer(batch, &items, sets, ret_ends);
     for (uint32_t i = 0; i < count; i++) {
         end += ret_ends[i];
@@ -157,6 +226,12 @@ AVX2 uint32_t index_near_some_avx2(struct near_batch *batch, uint32_t count, con
 }
 
 #else
+
+void index_near_words_avx2(const struct geo_index *index, const struct geo_point *points,
+                           uint32_t count, uint32_t *ret_words)
+{
+    (void)index, (void)points, (void)count, (void)ret_words;
+}
 
 uint32_t index_near_some_avx2(struct near_batch *batch, uint32_t count, const uint32_t *lists,
                               const uint32_t *sets, uint32_t *ret_ends)

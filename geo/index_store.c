@@ -6,7 +6,8 @@
 #include "geo/index_build_internal.h"
 
 enum {
-    READ_BEYOND = 8, /* set items that a lookup may copy behind a set */
+    READ_BEYOND = 8,        /* set items that a lookup may copy behind a set */
+    WORDS_READ_BEYOND = 16, /* behind a list */
     LINE = 64,
 };
 
@@ -159,6 +160,7 @@ enum status index_store_fix(struct index_store *store)
         return STATUS_NO_MEMORY;
     }
     memset(store->set_items + store->set_item_count, 0, READ_BEYOND * sizeof *store->set_items);
+    memset(store->words + store->word_count, 0, WORDS_READ_BEYOND * sizeof *store->words);
     store->is_fixed = true;
     return STATUS_OK;
 }
@@ -167,10 +169,12 @@ enum status index_store_fix(struct index_store *store)
 void index_store_part(struct index_store *store)
 {
     if (store->set_item_count + 2 * (size_t)READ_BEYOND > store->set_item_room ||
-        store->set_start_count == store->set_start_room) {
+        store->set_start_count == store->set_start_room ||
+        store->word_count + 2 * (size_t)WORDS_READ_BEYOND > store->word_room) {
         store->is_full = true;
         return;
     }
+    store->word_count += WORDS_READ_BEYOND;
     store->set_item_count += READ_BEYOND;
     store->set_starts[store->set_start_count++] = (uint32_t)store->set_item_count;
     memset(store->set_items + store->set_item_count, 0, READ_BEYOND * sizeof *store->set_items);
