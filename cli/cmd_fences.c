@@ -7,18 +7,27 @@
 #include "geo/geojson.h"
 #include "storage/registry.h"
 
-#define USAGE                                                                                                  \
-    "campusctl fences import FILE [--datum wgs84|gcj02|bd09] [--replace-school ID]\n"                          \
-    "       campusctl fences export [--school ID] [FILE]\n"                                                    \
-    "       campusctl fences list [--school ID]\n"                                                             \
-    "and --pg CONNINFO with each. --datum is for features that name none. --replace-school retires the live\n" \
-    "fences of the school that the file does not hold (\"\": those that concern everyone)."
+#define USAGE                                                                                                   \
+    "campusctl fences import FILE [--datum wgs84|gcj02|bd09] [--repair] [--replace-school ID]\n"                \
+    "       campusctl fences check FILE [--datum wgs84|gcj02|bd09] [--repair]\n"                                \
+    "       campusctl fences export [--school ID] [FILE]\n"                                                     \
+    "       campusctl fences list [--school ID]\n"                                                              \
+    "and --pg CONNINFO with each but check, which only tells. --datum is for features that name none.\n"        \
+    "--repair makes invalid polygons valid, and says of each what that changed; without it they are refused.\n" \
+    "--replace-school retires the live fences of the school that the file does not hold (\"\": those that\n"    \
+    "concern everyone)."
 #define BYTES_MAX ((size_t)4 << 30)
 
 struct fences_job {
     const char *conninfo, *datum, *school, *replace_school;
-    bool help;
+    bool repair, help;
 };
+
+/* Every line is shown: a change that nobody read of was made in silence. */
+static void tell(void *path, const char *words)
+{
+    (void)cli_fail("%s: %s", (const char *)path, words);
+}
 
 static enum status open_registry(const struct fences_job *job, PGconn **ret,
                                  struct status_detail *detail)
@@ -37,11 +46,19 @@ static enum status open_registry(const struct fences_job *job, PGconn **ret,
     return STATUS_OK;
 }
 
-static enum status read_features(const struct fences_job *job, const char *path,
+static enum status read_features(const struct fences_job *job, const char *path, bool go_on,
                                  struct arena *arena, struct geo_features *ret,
                                  struct status_detail *detail)
 {
-    struct geo_geojson_options options = {.datum_default = GEO_DATUM_NONE};
+    char name[1024];
+    (void)snprintf(name, sizeof name, "%s", path);
+    struct geo_geojson_options options = {
+        .datum_default = GEO_DATUM_NONE,
+        .repair = job->repair,
+        .repair_words = job->repair ? NULL : ": mend it there, or let --repair do it",
+        .go_on = go_on,
+        .warn = tell,
+        .context = name};
     if (job->datum != NULL &&
         geo_datum_parse(text_of(job->datum), &options.datum_default) != STATUS_OK) {
         return status_detail_set(detail, STATUS_INVALID, "--datum %s: use wgs84, gcj02 or bd09",
@@ -88,13 +105,16 @@ static int run_import(const struct fences_job *job, const char *path)
     struct buffer lines;
     arena_init_growing(&arena, (size_t)1 << 20, BYTES_MAX);
     buffer_init(&lines, 65536);
-    enum status status = read_features(job, path, &arena, &features, &detail);
+    enum status status = read_features(job, path, false, &arena, &features, &detail);
     if (status == STATUS_OK) {
         status = store(job, path, &features, &lines, &result, &detail);
     }
     if (status == STATUS_OK) {
         (void)printf("fences     %u added, %u changed, %u unchanged, %u retired\n", result.added,
                      result.changed, result.unchanged, result.retired);
+        if (job->repair) {
+            (void)printf("repaired   %u\n", features.repaired);
+        }
     } else {
         (void)cli_fail("nothing was imported: %s", detail.text);
         if (memchr(buffer_cstr(&lines), '\n', lines.size) != NULL &&
@@ -105,6 +125,24 @@ static int run_import(const struct fences_job *job, const char *path)
     buffer_release(&lines);
     arena_release(&arena);
     return status == STATUS_OK ? CLI_OK : CLI_FAILED;
+}
+
+static int run_check(const struct fences_job *job, const char *path)
+{
+    struct status_detail detail = {.text = ""};
+    struct geo_features features;
+    struct arena arena;
+    arena_init_growing(&arena, (size_t)1 << 20, BYTES_MAX);
+    enum status status = read_features(job, path, true, &arena, &features, &detail);
+    bool good = status == STATUS_OK && features.refused == 0;
+    if (status == STATUS_OK) {
+        (void)printf("fences     %u good, %u repaired, %u refused\n",
+                     features.count - features.repaired, features.repaired, features.refused);
+    } else {
+        (void)cli_fail("%s", detail.text);
+    }
+    arena_release(&arena);
+    return good ? CLI_OK : CLI_FAILED;
 }
 
 static enum status write_out(const char *path, const struct buffer *bytes,
@@ -146,13 +184,57 @@ static int run_show(const struct fences_job *job, bool as_table, const char *pat
     return status == STATUS_OK ? CLI_OK : cli_fail("%s", detail.text);
 }
 
+/* The options that the command does not take. */
+static bool are_wrong(const struct fences_job *job, const char *command)
+{
+    bool import = strcmp(command, "import") == 0, check = strcmp(command, "check") == 0;
+    return ((import || check) && job->school != NULL) || (!import && job->replace_school != NULL) ||
+           (!import && !check && (job->datum != NULL || job->repair)) ||
+           (check && job->conninfo != NULL);
+}
+
+static int run(struct fences_job *job, int words, char **argv)
+{
+    const char *command = argv[1];
+    bool importing = strcmp(command, "import") == 0, checking = strcmp(command, "check") == 0;
+    if (are_wrong(job, command)) {
+        return cli_usage(USAGE, "%s does not take these options", command);
+    }
+    if ((importing || checking) && words != 3) {
+        return words < 3 ? cli_usage(USAGE, "%s which file?", command)
+                         : cli_usage(USAGE, "%s is not understood here", argv[words - 1]);
+    }
+    if (checking) {
+        return run_check(job, argv[2]);
+    }
+    if (job->conninfo == NULL) {
+        job->conninfo = cli_setting("pg");
+    }
+    if (job->conninfo == NULL) {
+        return cli_usage(USAGE, "which database? Use --pg CONNINFO, or set CAMPUS_PG");
+    }
+    if (importing) {
+        return run_import(job, argv[2]);
+    }
+    if (strcmp(command, "export") == 0 && words <= 3) {
+        return run_show(job, false, words == 3 ? argv[2] : NULL);
+    }
+    if (strcmp(command, "list") == 0 && words == 2) {
+        return run_show(job, true, NULL);
+    }
+    return cli_usage(USAGE, "%s is not understood here", argv[words - 1]);
+}
+
 int cmd_fences(int argc, char **argv)
 {
     struct fences_job job = {.conninfo = NULL};
-    const struct cli_option options[] = {
-        {"--pg", &job.conninfo, NULL},   {"--datum", &job.datum, NULL},
-        {"--school", &job.school, NULL}, {"--replace-school", &job.replace_school, NULL},
-        {"--help", NULL, &job.help},     {NULL, NULL, NULL}};
+    const struct cli_option options[] = {{"--pg", &job.conninfo, NULL},
+                                         {"--datum", &job.datum, NULL},
+                                         {"--school", &job.school, NULL},
+                                         {"--replace-school", &job.replace_school, NULL},
+                                         {"--repair", NULL, &job.repair},
+                                         {"--help", NULL, &job.help},
+                                         {NULL, NULL, NULL}};
     int words = 0;
     int result = cli_options(argc, argv, options, USAGE, &words);
     if (result != CLI_OK) {
@@ -162,29 +244,5 @@ int cmd_fences(int argc, char **argv)
         (void)printf("usage: %s\n", USAGE);
         return CLI_OK;
     }
-    if (words < 2) {
-        return cli_usage(USAGE, "import, export or list?");
-    }
-    if (job.conninfo == NULL) {
-        job.conninfo = cli_setting("pg");
-    }
-    if (job.conninfo == NULL) {
-        return cli_usage(USAGE, "which database? Use --pg CONNINFO, or set CAMPUS_PG");
-    }
-    bool importing = strcmp(argv[1], "import") == 0, exporting = strcmp(argv[1], "export") == 0;
-    if ((importing && job.school != NULL) ||
-        (!importing && (job.datum != NULL || job.replace_school != NULL))) {
-        return cli_usage(USAGE, "%s does not take these options", argv[1]);
-    }
-    if (importing && words == 3) {
-        return run_import(&job, argv[2]);
-    }
-    if (exporting && words <= 3) {
-        return run_show(&job, false, words == 3 ? argv[2] : NULL);
-    }
-    if (strcmp(argv[1], "list") == 0 && words == 2) {
-        return run_show(&job, true, NULL);
-    }
-    return cli_usage(USAGE, importing ? "import which file?" : "%s is not understood here",
-                     argv[words - 1]);
+    return words >= 2 ? run(&job, words, argv) : cli_usage(USAGE, "import, check, export or list?");
 }

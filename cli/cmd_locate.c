@@ -11,13 +11,15 @@
 #include "geo/index.h"
 
 static const char usage[] =
-    "campusctl locate --fences FILE.geojson[.gz] --points FILE.csv[.gz] --datum wgs84|gcj02|bd09";
+    "campusctl locate --fences FILE.geojson[.gz] --points FILE.csv[.gz] --datum wgs84|gcj02|bd09\n"
+    "       [--repair]";
 static const char help[] =
     "\nThe points' file has a header line with the columns lat and lon, in degrees; others are not read.\n"
     "For each point, in order, one line: the ids of the fences that contain it, sorted, with | between\n"
     "them; an empty line where there is none. A point on a boundary is inside.\n"
     "--datum is what the points are in, and the fences that do not say so themselves (property datum).\n"
-    "Features without an area are left out, invalid polygons taken by the even-odd rule; stderr tells.\n";
+    "Features without an area are left out, invalid polygons taken by the even-odd rule, or\n"
+    "with --repair made valid as `fences import --repair` does it; stderr tells.\n";
 
 #define MEMORY_MAX ((size_t)8 << 30)
 enum { BATCH = 4096 };
@@ -30,6 +32,7 @@ struct line {
 struct locate {
     const char *fences_path, *points_path;
     enum geo_datum datum;
+    bool repair;
     struct arena arena;
     struct geo_features features;
     struct geo_index *index;
@@ -60,8 +63,11 @@ static enum status read_fences(struct locate *locate)
         return status;
     }
     struct cli_warnings warnings = {.path = locate->fences_path};
-    const struct geo_geojson_options options = {
-        .datum_default = locate->datum, .lenient = true, .warn = cli_warn, .context = &warnings};
+    const struct geo_geojson_options options = {.datum_default = locate->datum,
+                                                .lenient = true,
+                                                .repair = locate->repair,
+                                                .warn = cli_warn,
+                                                .context = &warnings};
     struct geo_features *features = &locate->features;
     status = geo_geojson_read(json, &options, &locate->arena, features, &locate->detail);
     cli_warn_end(&warnings);
@@ -323,6 +329,7 @@ int cmd_locate(int argc, char **argv)
     const struct cli_option options[] = {{"--fences", &locate.fences_path, NULL},
                                          {"--points", &locate.points_path, NULL},
                                          {"--datum", &datum, NULL},
+                                         {"--repair", NULL, &locate.repair},
                                          {"--help", NULL, &wants_help},
                                          {0}};
     int words;

@@ -48,7 +48,7 @@ static void place_of(const struct geojson_reader *reader, char *ret, size_t size
 
 enum status geojson_refuse(const struct geojson_reader *reader, const char *fmt, ...)
 {
-    char place[256], words[256];
+    char place[256], words[512];
     va_list args;
     va_start(args, fmt);
     (void)vsnprintf(words, sizeof words, fmt, args);
@@ -59,7 +59,7 @@ enum status geojson_refuse(const struct geojson_reader *reader, const char *fmt,
 
 void geojson_warn(const struct geojson_reader *reader, const char *fmt, ...)
 {
-    char place[256], words[256], both[512];
+    char place[256], words[512], both[768];
     if (reader->options->warn == NULL) {
         return;
     }
@@ -70,6 +70,11 @@ void geojson_warn(const struct geojson_reader *reader, const char *fmt, ...)
     place_of(reader, place, sizeof place);
     (void)snprintf(both, sizeof both, "%s%s", place, words);
     reader->options->warn(reader->options->context, both);
+}
+
+const char *geojson_offer(const struct geojson_reader *reader)
+{
+    return reader->options->repair_words != NULL ? reader->options->repair_words : "";
 }
 
 enum status geojson_no_memory(const struct geojson_reader *reader)
@@ -238,6 +243,7 @@ static enum status read_feature(struct geojson_reader *reader, const json_t *jso
     reader->feature = number;
     reader->part = reader->ring = reader->position = 0;
     reader->id = NULL;
+    reader->mended = false;
     enum status status;
     struct geo_feature *feature = &features->items[features->count];
     if (!json_is_object(json)) {
@@ -257,6 +263,7 @@ static enum status read_feature(struct geojson_reader *reader, const json_t *jso
     }
     if (status == STATUS_OK) {
         features->count++;
+        features->repaired += reader->options->repair && reader->mended;
     } else if (status == STATUS_END) {
         features->skipped++;
         status = STATUS_OK;
@@ -320,6 +327,17 @@ static enum status check_ids(struct geojson_reader *reader, const struct geo_fea
 
 /* ---- the file ---- */
 
+/* The words of the refusal are in the detail. */
+static enum status tell_refused(const struct geojson_reader *reader, struct geo_features *features)
+{
+    features->refused++;
+    if (reader->options->warn != NULL && reader->detail != NULL) {
+        reader->options->warn(reader->options->context, reader->detail->text);
+        reader->detail->text[0] = '\0';
+    }
+    return STATUS_OK;
+}
+
 static enum status read_features(struct geojson_reader *reader, const json_t *root,
                                  struct geo_features *ret)
 {
@@ -344,6 +362,9 @@ static enum status read_features(struct geojson_reader *reader, const json_t *ro
         numbers[features.count] = (uint32_t)i + 1;
         status = read_feature(reader, reader->bare ? root : json_array_get(list, i),
                               (uint32_t)i + 1, &features);
+        if (reader->options->go_on && (status == STATUS_INVALID || status == STATUS_TOO_LARGE)) {
+            status = tell_refused(reader, &features);
+        }
     }
     if (status == STATUS_OK) {
         status = check_ids(reader, &features, numbers);

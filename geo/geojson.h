@@ -32,20 +32,34 @@ struct geo_feature {
 struct geo_features {
     struct geo_feature *items;
     uint32_t count;
-    uint32_t skipped; /* lenient: features left out */
+    uint32_t skipped;  /* lenient: features left out */
+    uint32_t repaired; /* repair: features that are not as the file has them */
+    uint32_t refused;  /* go_on: features that were refused */
 };
 
 struct geo_geojson_options {
     enum geo_datum datum_default; /* GEO_DATUM_NONE: each feature must say */
     bool lenient; /* analysis tools: skip what has no area, take invalid polygons under even-odd,
                      name nameless features "#<n>"; each told through `warn` */
+    bool
+        repair; /* what GEOS calls invalid is made valid (GEOSMakeValid, structure method), rings are
+                     closed, rings and pieces without area left out; what has no area then is refused.
+                     One line through `warn` for each feature says what changed: the reason, vertices, parts,
+                     m2 (before: by the even-odd rule) and m2 that differ, pieces left out */
+    bool
+        go_on; /* checkers: a refused feature is told through `warn` and counted, and the next one read */
+    const char *repair_words; /* stands behind a refusal that repair would avoid (": ... --repair");
+                                 NULL: repair is not offered */
     void (*warn)(void *context, const char *words);
     void *context;
 };
 
-/* FeatureCollection, Feature or bare geometry. STATUS_INVALID with the place ("feature 3 (id
- * \"s001\"): ring 1: Self-intersection at 113.1, 36.2"), STATUS_TOO_LARGE, STATUS_NO_MEMORY;
- * nothing is returned then. Duplicate ids are refused. */
+#define GEO_GEOJSON_RINGS_MAX                                                                      \
+    10000u /* rings of one fence: each is held against each when written */
+
+/* FeatureCollection, Feature or bare geometry. STATUS_INVALID with the place in the file's own datum
+ * ("feature 3 (id \"s001\"): ring 1: Self-intersection at 113.1, 36.2 (longitude, latitude in gcj02)"),
+ * STATUS_TOO_LARGE (GEO_SHAPE_POINTS_MAX, GEO_GEOJSON_RINGS_MAX, the file), STATUS_NO_MEMORY; nothing is returned then. Duplicate ids are refused. */
 enum status geo_geojson_read(struct text json, const struct geo_geojson_options *options,
                              struct arena *arena, struct geo_features *ret,
                              struct status_detail *detail) MUST_CHECK;

@@ -4,9 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <geos_c.h>
-
-#include "geo/geojson_internal.h"
+#include "geo/geojson_area_internal.h"
 #include "geo/shape_internal.h"
 
 static GEOSGeometry *ring_of(GEOSContextHandle_t geos, const struct geo_point *points,
@@ -49,7 +47,7 @@ static GEOSGeometry *part_of(GEOSContextHandle_t geos, const struct geojson_area
     return GEOSGeom_createPolygon_r(geos, rings[0], rings + 1, count - 1);
 }
 
-static GEOSGeometry *geometry_of(GEOSContextHandle_t geos, const struct geojson_area *area)
+GEOSGeometry *geojson_area_geometry(GEOSContextHandle_t geos, const struct geojson_area *area)
 {
     GEOSGeometry *result = NULL;
     GEOSGeometry **rings = calloc(area->ring_count, sizeof(GEOSGeometry *));
@@ -105,13 +103,14 @@ static void describe(GEOSContextHandle_t geos, const struct geojson_area *area, 
     double lon, lat;
     const char *words = reason != NULL ? reason : "not a valid area";
     *ret = (struct geojson_fault){0};
+    (void)snprintf(ret->words, sizeof ret->words, "%s", words);
     if (location == NULL || GEOSGeomGetX_r(geos, location, &lon) != 1 ||
         GEOSGeomGetY_r(geos, location, &lat) != 1 || !isfinite(lon) || !isfinite(lat)) {
-        (void)snprintf(ret->words, sizeof ret->words, "%s", words);
         return;
     }
-    (void)snprintf(ret->words, sizeof ret->words, "%s at %.7f, %.7f", words, lon * 1e-7,
-                   lat * 1e-7);
+    ret->placed = true;
+    ret->lat = lat * 1e-7;
+    ret->lon = lon * 1e-7;
     name_ring(area, (struct geo_point){(int32_t)lround(lat), (int32_t)lround(lon)}, ret);
 }
 
@@ -124,7 +123,7 @@ enum status geojson_area_check(const struct geojson_area *area, struct geojson_f
     enum status status = STATUS_NO_MEMORY;
     char *reason = NULL;
     GEOSGeometry *location = NULL;
-    GEOSGeometry *geometry = geometry_of(geos, area);
+    GEOSGeometry *geometry = geojson_area_geometry(geos, area);
     if (geometry != NULL) {
         char valid = GEOSisValidDetail_r(geos, geometry, 0, &reason, &location);
         status = valid == 1 ? STATUS_OK : valid == 0 ? STATUS_INVALID : STATUS_NO_MEMORY;
@@ -137,4 +136,74 @@ enum status geojson_area_check(const struct geojson_area *area, struct geojson_f
     GEOSGeom_destroy_r(geos, geometry);
     GEOS_finish_r(geos);
     return status;
+}
+
+/* ---- as the file has it, before the lattice ---- */
+
+static GEOSGeometry *written_ring(GEOSContextHandle_t geos, const json_t *json)
+{
+    size_t count = json_array_size(json);
+    GEOSCoordSequence *sequence = GEOSCoordSeq_create_r(geos, (unsigned)count, 2);
+    for (size_t i = 0; i < count && sequence != NULL; i++) {
+        const json_t *position = json_array_get(json, i);
+        if (GEOSCoordSeq_setXY_r(geos, sequence, (unsigned)i,
+                                 json_number_value(json_array_get(position, 0)),
+                                 json_number_value(json_array_get(position, 1))) == 0) {
+            GEOSCoordSeq_destroy_r(geos, sequence);
+            return NULL;
+        }
+    }
+    return sequence != NULL ? GEOSGeom_createLinearRing_r(geos, sequence) : NULL;
+}
+
+static GEOSGeometry *written_part(GEOSContextHandle_t geos, const json_t *json)
+{
+    size_t count = json_array_size(json);
+    GEOSGeometry **rings = calloc(count + 1, sizeof(GEOSGeometry *));
+    GEOSGeometry *result = NULL;
+    size_t made = 0;
+    while (rings != NULL && made < count &&
+           (rings[made] = written_ring(geos, json_array_get(json, made))) != NULL) {
+        made++;
+    }
+    if (made == count && count > 0) {
+        result = GEOSGeom_createPolygon_r(geos, rings[0], rings + 1, (unsigned)count - 1);
+    } else if (rings != NULL) {
+        destroy_all(geos, rings, (uint32_t)made);
+    }
+    free(rings);
+    return result;
+}
+
+static GEOSGeometry *written_parts(GEOSContextHandle_t geos, const json_t *json)
+{
+    size_t count = json_array_size(json);
+    GEOSGeometry **parts = calloc(count + 1, sizeof(GEOSGeometry *));
+    GEOSGeometry *result = NULL;
+    size_t made = 0;
+    while (parts != NULL && made < count &&
+           (parts[made] = written_part(geos, json_array_get(json, made))) != NULL) {
+        made++;
+    }
+    if (parts != NULL && made == count) {
+        result = GEOSGeom_createCollection_r(geos, GEOS_MULTIPOLYGON, parts, (unsigned)count);
+    } else if (parts != NULL) {
+        destroy_all(geos, parts, (uint32_t)made);
+    }
+    free(parts);
+    return result;
+}
+
+bool geojson_written_is_valid(const json_t *coordinates, bool multi)
+{
+    GEOSContextHandle_t geos = GEOS_init_r();
+    if (geos == NULL) {
+        return false;
+    }
+    GEOSGeometry *geometry =
+        multi ? written_parts(geos, coordinates) : written_part(geos, coordinates);
+    bool valid = geometry != NULL && GEOSisValid_r(geos, geometry) == 1;
+    GEOSGeom_destroy_r(geos, geometry);
+    GEOS_finish_r(geos);
+    return valid;
 }

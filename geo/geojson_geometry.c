@@ -41,6 +41,11 @@ static enum status push_point(struct geojson_reader *reader, struct geo_point po
 
 static enum status push_ring_end(struct geojson_reader *reader)
 {
+    if (reader->ring_count >= GEO_GEOJSON_RINGS_MAX) {
+        (void)geojson_refuse(reader, "more than %u rings in one fence: split it into several",
+                             GEO_GEOJSON_RINGS_MAX);
+        return STATUS_TOO_LARGE;
+    }
     void *items = reader->ring_ends;
     enum status status =
         grow(&items, &reader->rings_capacity, reader->ring_count, sizeof *reader->ring_ends);
@@ -169,9 +174,31 @@ static const char *ring_fault(const json_t *json)
                : "not closed: the last position must repeat the first";
 }
 
+/* A ring on one line: refused, left out where it is repaired, else taken as boundary. STATUS_END: left
+ * out. */
+static enum status take_flat_ring(struct geojson_reader *reader, uint32_t start)
+{
+    const char *words = "no area: its positions lie on one line (at 1e-7 degrees)";
+    if (reader->options->repair) {
+        geojson_warn(reader, "%s: left out%s", words,
+                     reader->ring == 1 ? ", and with it the holes of this part" : "");
+        reader->point_count = start;
+        reader->mended = true;
+        return STATUS_END;
+    }
+    if (!reader->options->lenient) {
+        return geojson_refuse(reader, "%s%s", words, geojson_offer(reader));
+    }
+    geojson_warn(reader, "no area: its positions lie on one line, which counts as boundary");
+    reader->flat_count++;
+    return STATUS_OK;
+}
+
+/* STATUS_END: left out. */
 static enum status read_ring(struct geojson_reader *reader, const json_t *json)
 {
     uint32_t start = reader->point_count;
+    bool strict = !reader->options->lenient && !reader->options->repair;
     if (!json_is_array(json)) {
         return geojson_refuse(reader, "not a ring: a list of positions is wanted");
     }
@@ -180,8 +207,8 @@ static enum status read_ring(struct geojson_reader *reader, const json_t *json)
         return status;
     }
     const char *fault = ring_fault(json);
-    if (fault != NULL && !reader->options->lenient) {
-        return geojson_refuse(reader, "%s", fault);
+    if (fault != NULL && strict) {
+        return geojson_refuse(reader, "%s%s", fault, geojson_offer(reader));
     }
     while (reader->point_count > start + 1 &&
            same_point(reader->points[start], reader->points[reader->point_count - 1])) {
@@ -189,18 +216,18 @@ static enum status read_ring(struct geojson_reader *reader, const json_t *json)
     }
     if (reader->point_count == start) {
         geojson_warn(reader, "empty: left out");
-        return STATUS_OK;
+        reader->mended = true;
+        return STATUS_END;
     }
     if (is_flat(reader->points + start, reader->point_count - start)) {
-        if (!reader->options->lenient) {
-            return geojson_refuse(reader,
-                                  "no area: its positions lie on one line (at 1e-7 degrees)");
+        status = take_flat_ring(reader, start);
+        if (status != STATUS_OK) {
+            return status;
         }
-        geojson_warn(reader, "no area: its positions lie on one line, which counts as boundary");
-        reader->flat_count++;
     }
     if (fault != NULL) {
         geojson_warn(reader, "%s: closed", fault);
+        reader->mended = true;
     }
     status = check_spans(reader, start, true);
     return status == STATUS_OK ? push_ring_end(reader) : status;
@@ -213,14 +240,21 @@ static enum status read_part(struct geojson_reader *reader, const json_t *json)
     if (!json_is_array(json)) {
         return geojson_refuse(reader, "not a polygon: a list of rings is wanted");
     }
-    if (json_array_size(json) == 0 && !reader->options->lenient) {
-        return geojson_refuse(reader, "empty: a polygon has a ring");
+    if (json_array_size(json) == 0) {
+        if (!reader->options->lenient && !reader->options->repair) {
+            return geojson_refuse(reader, "empty: a polygon has a ring");
+        }
+        geojson_warn(reader, "empty: left out");
+        reader->mended = true;
     }
     uint32_t rings = reader->ring_count;
     for (size_t i = 0; i < json_array_size(json); i++) {
         reader->ring = (uint32_t)i + 1;
         enum status status = read_ring(reader, json_array_get(json, i));
-        if (status != STATUS_OK) {
+        if (status == STATUS_END && i == 0 && reader->options->repair) {
+            break; /* no outline, no holes */
+        }
+        if (status != STATUS_OK && status != STATUS_END) {
             return status;
         }
     }
@@ -228,7 +262,74 @@ static enum status read_part(struct geojson_reader *reader, const json_t *json)
     return reader->ring_count > rings ? push_part_end(reader) : STATUS_OK;
 }
 
-static enum status check_area(struct geojson_reader *reader)
+/* "Self-intersection at 113.05, 36.05 (longitude, latitude in wgs84)" */
+static void describe(const struct geojson_reader *reader, const struct geojson_fault *fault,
+                     char *ret, size_t size)
+{
+    double lat = fault->lat, lon = fault->lon;
+    if (!fault->placed) {
+        (void)snprintf(ret, size, "%s", fault->words);
+        return;
+    }
+    geo_from_wgs84(reader->datum, &lat, &lon);
+    (void)snprintf(ret, size, "%s at %.7f, %.7f (longitude, latitude in %s)", fault->words, lon,
+                   lat, geo_datum_name(reader->datum));
+}
+
+/* The repaired area in place of the one at hand. */
+static enum status take_repaired(struct geojson_reader *reader,
+                                 const struct geojson_repaired *repaired)
+{
+    const struct geojson_area *area = &repaired->area;
+    enum status status = STATUS_OK;
+    reader->point_count = reader->ring_count = reader->part_count = 0;
+    for (uint32_t i = 0, r = 0, q = 0; i < repaired->point_count && status == STATUS_OK; i++) {
+        status = push_point(reader, area->points[i]);
+        if (status == STATUS_OK && i + 1 == area->ring_ends[r]) {
+            status = push_ring_end(reader);
+            r++;
+            if (status == STATUS_OK && r == area->part_ends[q]) {
+                status = push_part_end(reader);
+                q++;
+            }
+        }
+    }
+    return status;
+}
+
+static enum status repair(struct geojson_reader *reader, const struct geojson_area *area,
+                          const char *reason)
+{
+    struct geojson_repaired made;
+    struct geojson_fault fault;
+    enum status status = geojson_area_repair(area, &made, &fault);
+    reader->part = reader->ring = 0;
+    if (status == STATUS_NO_MEMORY) {
+        return geojson_no_memory(reader);
+    }
+    if (status != STATUS_OK) {
+        return geojson_refuse(reader, "%s; it cannot be repaired: %s", reason, fault.words);
+    }
+    double whole = made.before_m2 > 0 ? made.before_m2 : made.after_m2;
+    char left_out[96] = "";
+    if (made.lines > 0 || made.specks > 0) {
+        (void)snprintf(left_out, sizeof left_out,
+                       "; left out: %u lines or points, %u parts below 1e-7 degrees", made.lines,
+                       made.specks);
+    }
+    geojson_warn(reader,
+                 "repaired: %s: vertices %u -> %u, parts %u -> %u, area %.1f -> %.1f m2, of which "
+                 "%.1f m2 (%.3g %%) differ%s",
+                 reason, reader->point_count, made.point_count, reader->part_count,
+                 made.area.part_count, made.before_m2, made.after_m2, made.changed_m2,
+                 100 * made.changed_m2 / whole, left_out);
+    reader->mended = true;
+    status = take_repaired(reader, &made);
+    geojson_repaired_release(&made);
+    return status;
+}
+
+static enum status check_area(struct geojson_reader *reader, const json_t *coordinates, bool multi)
 {
     if (reader->ring_count == reader->flat_count) {
         return geojson_no_area(reader, "no area");
@@ -246,12 +347,20 @@ static enum status check_area(struct geojson_reader *reader)
     if (status == STATUS_OK) {
         return status;
     }
+    char reason[256];
+    describe(reader, &fault, reason, sizeof reason);
+    const char *rounding = geojson_written_is_valid(coordinates, multi)
+                               ? ", only once it is rounded to 1e-7 degrees"
+                               : "";
     reader->part = fault.part;
     reader->ring = fault.ring;
-    if (!reader->options->lenient) {
-        return geojson_refuse(reader, "%s", fault.words);
+    if (reader->options->repair) {
+        return repair(reader, &area, reason);
     }
-    geojson_warn(reader, "%s: taken by the even-odd rule", fault.words);
+    if (!reader->options->lenient) {
+        return geojson_refuse(reader, "%s%s%s", reason, rounding, geojson_offer(reader));
+    }
+    geojson_warn(reader, "%s%s: taken by the even-odd rule", reason, rounding);
     reader->part = reader->ring = 0;
     return STATUS_OK;
 }
@@ -273,7 +382,7 @@ static enum status read_polygon(struct geojson_reader *reader, const json_t *coo
         return status;
     }
     reader->part = 0;
-    return check_area(reader);
+    return check_area(reader, coordinates, multi);
 }
 
 static enum status read_radius(struct geojson_reader *reader, const json_t *properties,
@@ -379,6 +488,7 @@ enum status geojson_read_geometry(struct geojson_reader *reader, const json_t *j
         return geojson_refuse(reader, "no geometry is called \"%.40s\"", type);
     }
     reader->point_count = reader->ring_count = reader->part_count = reader->flat_count = 0;
+    reader->mended = false;
     *ret = (struct geo_shape){.kind = GEO_POLYGON};
     enum status status;
     if (circle || corridor) {

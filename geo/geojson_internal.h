@@ -20,13 +20,40 @@ struct geojson_area {
 /* Where and why an area is none. */
 struct geojson_fault {
     uint32_t part, ring; /* from 1; 0 where it cannot be said */
-    char words[160];
+    bool placed;         /* lat and lon are known */
+    double lat, lon;     /* degrees, WGS-84 */
+    char words[160];     /* GEOS's own reason */
 };
 
 /* STATUS_INVALID: not valid as OGC Simple Features say, on the lattice, *ret_fault says why;
  * STATUS_NO_MEMORY. */
 enum status geojson_area_check(const struct geojson_area *area,
                                struct geojson_fault *ret_fault) MUST_CHECK;
+
+/* Is the polygon valid with the digits that the file gives it, before they are rounded? Its rings
+ * have been read without complaint. */
+bool geojson_written_is_valid(const json_t *coordinates, bool multi);
+
+/* What an area became. */
+struct geojson_repaired {
+    struct geojson_area area;
+    struct geo_point *points; /* what area points to */
+    uint32_t *ring_ends, *part_ends;
+    uint32_t point_count;
+    double before_m2, after_m2; /* before: by the even-odd rule */
+    double changed_m2;          /* inside before or after, but not both */
+    uint32_t lines,
+        specks; /* left out: edges and points without area, parts that vanish on the lattice */
+};
+
+/* GEOS's make-valid, on the lattice. Its "structure" method: each ring is made valid by itself, then
+ * outlines are united and holes taken away. The other one ("linework") follows the even-odd rule:
+ * where two parts of a ground overlap, as drawn by hand they do, it would leave a hole in which
+ * a pupil is said to have left. STATUS_INVALID: *ret_fault says why it cannot be; STATUS_NO_MEMORY.
+ * geojson_repaired_release frees what it made. */
+enum status geojson_area_repair(const struct geojson_area *area, struct geojson_repaired *ret,
+                                struct geojson_fault *ret_fault) MUST_CHECK;
+void geojson_repaired_release(struct geojson_repaired *repaired);
 
 /* What reads a file, one feature after the other. */
 struct geojson_reader {
@@ -44,10 +71,13 @@ struct geojson_reader {
     size_t points_capacity, rings_capacity, parts_capacity;
     uint32_t point_count, ring_count, part_count;
     uint32_t flat_count; /* rings without area */
+    bool mended;         /* the feature is not as the file has it */
 };
 
 /* STATUS_INVALID with the place before the words. */
 enum status geojson_refuse(const struct geojson_reader *reader, const char *fmt, ...) PRINTF(2, 3);
+/* How to get it repaired, to stand behind a refusal; "" where that is not offered. */
+const char *geojson_offer(const struct geojson_reader *reader);
 void geojson_warn(const struct geojson_reader *reader, const char *fmt, ...) PRINTF(2, 3);
 enum status geojson_no_memory(const struct geojson_reader *reader);
 /* What has no area: refused, or in lenient mode told and STATUS_END. */

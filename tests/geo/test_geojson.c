@@ -354,6 +354,67 @@ static void what_is_valid_only_before_it_is_rounded_is_refused(void **unused)
         "ring 1: ");
 }
 
+/* Reads with repair; the words of what changed are in fixture->warnings. */
+static void expect_repaired(struct fixture *fixture, const char *json, enum geo_datum datum,
+                            const char *words)
+{
+    const struct geo_geojson_options options = {
+        .datum_default = datum, .repair = true, .warn = collect, .context = fixture};
+    memset(fixture, 0, sizeof *fixture);
+    arena_init_growing(&fixture->arena, 4096, 1 << 24);
+    if (geo_geojson_read(text_of(json), &options, &fixture->arena, &fixture->features,
+                         &fixture->detail) != STATUS_OK) {
+        fail_msg("%s", fixture->detail.text);
+    }
+    if (strstr(fixture->warnings, words) == NULL) {
+        fail_msg("\"%s\", wanted \"%s\"", fixture->warnings, words);
+    }
+    assert_int_equal(fixture->features.repaired, 1);
+}
+
+#define BOW                                                                                        \
+    "{\"type\":\"Polygon\",\"coordinates\":[[[113,36],[113.1,36.1],[113.1,36],[113,36.1],[113,36]]]}"
+
+static void repair_makes_valid_and_says_what_changed(void **unused)
+{
+    (void)unused;
+    struct fixture fixture;
+    expect_repaired(
+        &fixture, feature(BOW, ""), GEO_WGS84,
+        "feature 1 (id \"s001\"): repaired: Self-intersection at 113.0500000, 36.0500000 "
+        "(longitude, latitude in wgs84): vertices 4 -> 6, parts 1 -> 2, area ");
+    assert_non_null(strstr(fixture.warnings, "of which 0.0 m2 (0 %) differ"));
+    arena_release(&fixture.arena);
+    /* parts that overlap become one, without a hole where they do */
+    expect_repaired(
+        &fixture,
+        feature("{\"type\":\"MultiPolygon\",\"coordinates\":["
+                "[[[113,36],[113.2,36],[113.2,36.2],[113,36.2],[113,36]]],"
+                "[[[113.1,36.1],[113.3,36.1],[113.3,36.3],[113.1,36.3],[113.1,36.1]]]]}",
+                ""),
+        GEO_WGS84, "vertices 8 -> 8, parts 2 -> 1");
+    assert_true(geo_shape_covers(&fixture.features.items[0].shape,
+                                 (struct geo_point){361500000, 1131500000}));
+    arena_release(&fixture.arena);
+    expect_repaired(&fixture, feature(BOW, ""), GEO_GCJ02, "at 113.05"); /* the file's own datum */
+    assert_non_null(strstr(fixture.warnings, "in gcj02"));
+    arena_release(&fixture.arena);
+}
+
+static void a_refusal_offers_repair_where_there_is_one(void **unused)
+{
+    (void)unused;
+    struct fixture fixture = {0};
+    const struct geo_geojson_options options = {.datum_default = GEO_WGS84,
+                                                .repair_words = ": try --repair"};
+    arena_init_growing(&fixture.arena, 4096, 1 << 24);
+    assert_int_equal(geo_geojson_read(text_of(feature(BOW, "")), &options, &fixture.arena,
+                                      &fixture.features, &fixture.detail),
+                     STATUS_INVALID);
+    assert_non_null(strstr(fixture.detail.text, "in wgs84): try --repair"));
+    arena_release(&fixture.arena);
+}
+
 static void a_full_arena_is_told(void **unused)
 {
     (void)unused;
@@ -381,6 +442,8 @@ int main(void)
         cmocka_unit_test(features_survive_writing_and_reading),
         cmocka_unit_test(rings_are_wound_as_the_rfc_asks),
         cmocka_unit_test(what_is_valid_only_before_it_is_rounded_is_refused),
+        cmocka_unit_test(repair_makes_valid_and_says_what_changed),
+        cmocka_unit_test(a_refusal_offers_repair_where_there_is_one),
         cmocka_unit_test(a_full_arena_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
