@@ -506,11 +506,10 @@ static void join(struct spans *spans, struct span span, double close)
 /* From a to p, the turn of the globe that is nearest to the middle of the way. */
 static double lon_from(struct geo_point a, int64_t way_lon, struct geo_point p)
 {
-    int64_t gap = (int64_t)p.lon_e7 - a.lon_e7 - way_lon / 2;
+    int64_t half = way_lon / 2, gap = (int64_t)p.lon_e7 - a.lon_e7 - half;
     gap -= gap > GEO_LON_E7_MAX ? GEO_TURN_E7 : 0;
     gap += gap < -GEO_LON_E7_MAX ? GEO_TURN_E7 : 0;
-    gap += gap < -GEO_LON_E7_MAX ? GEO_TURN_E7 : 0;
-    return (double)(gap + way_lon / 2);
+    return (double)(gap + half);
 }
 
 static uint32_t round_way(const struct geo_shape *shape, struct geo_point a, struct geo_point b,

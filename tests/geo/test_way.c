@@ -134,7 +134,8 @@ static void every_way_in_a_small_lattice_is_that_of_exact_fractions(void **unuse
                                   .ring_count = nasty[n].rings,
                                   .point_count = nasty[n].ends[nasty[n].rings - 1]};
         for (uint32_t i = 0; i < shape.point_count; i++) {
-            points[i] = (struct geo_point){nasty[n].at[2 * i], nasty[n].at[2 * i + 1]};
+            const int32_t *at = &nasty[n].at[(size_t)2 * i];
+            points[i] = (struct geo_point){at[0], at[1]};
         }
         geo_shape_set_bounds(&shape);
         for (int32_t k = 0; k < 49 * 49; k++) {
