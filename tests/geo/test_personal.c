@@ -292,8 +292,9 @@ static void the_fences_of_a_city_cost_64_bytes_each_and_their_points(void **unus
     for (size_t i = 0; i < sizeof strides / sizeof strides[0]; i++) {
         struct geo_personal *personal = build_city(strides[i]);
         size_t bytes = geo_personal_bytes(personal);
-        assert_true(bytes <= 64 + 2 * PUPILS * (size_t)64 + PUPILS * (size_t)WAY_POINTS * 8);
-        assert_true(bytes > 2 * PUPILS * (size_t)48 + PUPILS * (size_t)WAY_POINTS * 8);
+        const size_t pupils = PUPILS, points = pupils * WAY_POINTS;
+        assert_true(bytes <= 64 + 2 * pupils * 64 + points * 8);
+        assert_true(bytes > 2 * pupils * 48 + points * 8);
         for (uint32_t pupil = 0; pupil < PUPILS; pupil += 997) {
             struct geo_near near[2];
             assert_int_equal(
