@@ -34,7 +34,22 @@ _Static_assert(sizeof(struct geo_personal) <= 64, "as the header says");
 
 /* ---- lookups ---- */
 
-/* The first item of the owner, or of the next. */
+/* The first item of the owner or of a later one, which is known to be in low..high. */
+static uint32_t lower_bound(const struct geo_personal *personal, uint32_t owner, uint32_t low,
+                            uint32_t high)
+{
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (personal->items[middle].owner < owner) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
+/* From here to the end lie all items of the owner, first. */
 static const struct personal_item *first_of(const struct geo_personal *personal, uint32_t owner,
                                             const struct personal_item **ret_end)
 {
@@ -45,13 +60,8 @@ static const struct personal_item *first_of(const struct geo_personal *personal,
     }
     uint32_t low = personal->starts[bucket], high = personal->starts[bucket + 1];
     *ret_end = personal->items + high;
-    while (personal->shift > 0 && low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (personal->items[middle].owner < owner) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
+    if (personal->shift > 0) { /* else there is no other owner in the bucket */
+        low = lower_bound(personal, owner, low, high);
     }
     return personal->items + low;
 }
@@ -315,10 +325,9 @@ static enum status order_fences(struct plan *plan)
 
 static void append(struct geo_personal *personal, const struct geo_personal_fence *fence)
 {
-    struct geo_shape shape = fence->shape;
-    shape.radius_m = 0;
-    shape.ring_count = shape.kind == GEO_POLYGON ? shape.ring_count : 0;
-    struct geo_shape flat = shape;
+    const struct geo_shape *shape = &fence->shape;
+    bool polygon = shape->kind == GEO_POLYGON;
+    struct geo_shape flat = *shape;
     flat.kind = GEO_POLYGON; /* the box of the points alone */
     geo_shape_set_bounds(&flat);
     personal->items[personal->count++] = (struct personal_item){
@@ -326,18 +335,18 @@ static void append(struct geo_personal *personal, const struct geo_personal_fenc
         .number = fence->number,
         .low = flat.low,
         .high = flat.high,
-        .radius_m = shape.kind == GEO_POLYGON ? 0 : fence->shape.radius_m,
+        .radius_m = polygon ? 0 : shape->radius_m,
         .point_first = personal->point_count,
-        .point_count = shape.point_count,
-        .rings_kind = shape.ring_count * 4 + (uint32_t)shape.kind,
+        .point_count = shape->point_count,
+        .rings_kind = (polygon ? shape->ring_count : 0) * 4 + (uint32_t)shape->kind,
         .ring_first = personal->ring_count,
     };
-    uint32_t points = points_beside(&shape), rings = rings_beside(&shape);
-    memcpy(personal->points + personal->point_count, shape.points, points * sizeof *shape.points);
+    uint32_t points = points_beside(shape), rings = rings_beside(shape);
+    memcpy(personal->points + personal->point_count, shape->points, points * sizeof *shape->points);
     personal->point_count += points;
     if (rings > 0) {
-        memcpy(personal->ring_ends + personal->ring_count, shape.ring_ends,
-               rings * sizeof *shape.ring_ends);
+        memcpy(personal->ring_ends + personal->ring_count, shape->ring_ends,
+               rings * sizeof *shape->ring_ends);
         personal->ring_count += rings;
     }
 }
@@ -460,26 +469,6 @@ enum status geo_personal_new(const struct geo_personal_fence *fences, uint32_t c
     return assemble(&plan, ret);
 }
 
-/* The items of the owner, or where they would be. */
-static void find_items(const struct geo_personal *personal, uint32_t owner, uint32_t *ret_from,
-                       uint32_t *ret_to)
-{
-    uint32_t low = 0, high = personal->count;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (personal->items[middle].owner < owner) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    *ret_from = low;
-    while (low < personal->count && personal->items[low].owner == owner) {
-        low++;
-    }
-    *ret_to = low;
-}
-
 enum status geo_personal_change(const struct geo_personal *personal, uint32_t owner,
                                 const struct geo_personal_fence *fences, uint32_t count,
                                 struct geo_personal **ret, struct status_detail *detail)
@@ -492,7 +481,10 @@ enum status geo_personal_change(const struct geo_personal *personal, uint32_t ow
         }
     }
     struct plan plan = {.old = personal, .fences = fences, .count = count, .detail = detail};
-    find_items(personal, owner, &plan.from, &plan.to);
+    plan.from = plan.to = lower_bound(personal, owner, 0, personal->count);
+    while (plan.to < personal->count && personal->items[plan.to].owner == owner) {
+        plan.to++;
+    }
     plan.items_in_all = personal->count - (plan.to - plan.from);
     plan.points_in_all = personal->point_count -
                          (points_before(personal, plan.to) - points_before(personal, plan.from));

@@ -38,9 +38,8 @@ enum status geo_personal_new(const struct geo_personal_fence *fences, uint32_t c
 void geo_personal_free(struct geo_personal *personal);
 
 /* A copy in which the owner's fences are these; count 0: none. `personal` stays as it is, and is not referred to. The
- * statuses of geo_personal_new, and STATUS_INVALID for a fence of another owner. Costs a copy of all, two thirds of
- * which is memcpy: 10 to 15 ms for 268,000 fences, so
- * not for many in turn. */
+ * statuses of geo_personal_new, and STATUS_INVALID for a fence of another owner. Costs a copy of all: 10 to 15 ms for
+ * 268,000 fences with a million points, so not for many in turn. */
 enum status geo_personal_change(const struct geo_personal *personal, uint32_t owner,
                                 const struct geo_personal_fence *fences, uint32_t count,
                                 struct geo_personal **ret, struct status_detail *detail) MUST_CHECK;

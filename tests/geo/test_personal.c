@@ -139,7 +139,8 @@ static uint32_t linear_way(const struct made *made, uint32_t owner, struct geo_p
 static uint32_t check_near(const struct geo_personal *personal, const struct made *made,
                            uint32_t owner, struct geo_point p, float reach_m)
 {
-    struct geo_near got[GEO_PERSONAL_OWNER_MAX], wanted[GEO_PERSONAL_OWNER_MAX], few[2];
+    struct geo_near got[GEO_PERSONAL_OWNER_MAX], few[2];
+    struct geo_near wanted[GEO_PERSONAL_OWNER_MAX] = {{0, 0}};
     uint32_t count = geo_personal_near(personal, owner, p, reach_m, got, GEO_PERSONAL_OWNER_MAX);
     assert_int_equal(count, linear_near(made, owner, p, reach_m, wanted));
     for (uint32_t i = 0; i < count; i++) {
