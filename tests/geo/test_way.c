@@ -190,6 +190,19 @@ static void check_samples(const struct geo_shape *shape, struct geo_point a, str
     }
 }
 
+/* The first ring begun at another of its points, and in half of the cases backwards. */
+static void begin_elsewhere(uint64_t *state, struct random_shape *made)
+{
+    struct geo_point old[RANDOM_POINTS_MAX];
+    uint32_t size = made->ring_ends[0];
+    uint32_t first = (uint32_t)random_in(state, 0, size - 1);
+    bool backwards = random_next(state) % 2;
+    memcpy(old, made->points, size * sizeof *old);
+    for (uint32_t i = 0; i < size; i++) {
+        made->points[i] = old[(first + (backwards ? size - i : i)) % size];
+    }
+}
+
 static void ways_through_random_shapes_are_those_of_their_points(void **unused)
 {
     (void)unused;
@@ -221,12 +234,7 @@ static void ways_through_random_shapes_are_those_of_their_points(void **unused)
             assert_true(fabs(turned[i].from - list[i].from) < 1e-12);
             assert_true(fabs(turned[i].to - list[i].to) < 1e-12);
         }
-        uint32_t size = made.ring_ends[0]; /* the first ring begun elsewhere, backwards */
-        for (uint32_t i = 0; i < size / 2; i++) {
-            struct geo_point swap = made.points[i];
-            made.points[i] = made.points[size - 1 - i];
-            made.points[size - 1 - i] = swap;
-        }
+        begin_elsewhere(&state, &made);
         assert_int_equal(geo_shape_way(&made.shape, a, b, turned, STRETCHES, NULL), count);
         same(turned, list, count);
     }
@@ -275,6 +283,86 @@ static void a_way_over_the_antimeridian_is_the_short_one(void **unused)
     assert_int_equal(geo_shape_way(&shape, a, b, list, 2, NULL), 1);
     assert_true(fabs(list[0].from - 0.4) < 1e-12 && fabs(list[0].to - 0.6) < 1e-12);
     assert_int_equal(geo_way_point(a, b, 0.5).lon_e7, -1799999985);
+}
+
+static struct geo_point moved(struct geo_point p, int64_t lon)
+{
+    lon += p.lon_e7;
+    lon -= lon > GEO_LON_E7_MAX ? 2 * (int64_t)GEO_LON_E7_MAX : 0;
+    return (struct geo_point){p.lat_e7, (int32_t)lon};
+}
+
+/* A shape moved along its parallel until it ends upon the antimeridian or just before it, the fixes with it, and over
+ * it. Circles lie on both sides. */
+static void nothing_changes_where_a_way_goes_over_the_antimeridian(void **unused)
+{
+    (void)unused;
+    uint64_t state = random_seed(), over = 0;
+    for (int round = 0; round < 20000; round++) {
+        static const int32_t reaches[] = {12, 300, 20000, 90000};
+        struct random_land land = {{310000000, 1130000000}, reaches[random_next(&state) % 4]};
+        struct random_shape made;
+        random_shape(&state, &land, &made);
+        struct geo_point a = random_point(&state, &land, &made.shape);
+        struct geo_point b = random_point(&state, &land, &made.shape);
+        struct geo_stretch list[STRETCHES], beyond[STRETCHES];
+        uint32_t count = geo_shape_way(&made.shape, a, b, list, STRETCHES, NULL);
+        int64_t east = made.points[0].lon_e7;
+        for (uint32_t i = 1; i < made.shape.point_count; i++) {
+            east = made.points[i].lon_e7 > east ? made.points[i].lon_e7 : east;
+        }
+        int64_t lon = GEO_LON_E7_MAX - east - random_in(&state, 0, 3) % 3 * land.reach / 8;
+        lon += made.shape.kind == GEO_CIRCLE ? random_in(&state, -land.reach, land.reach) : 0;
+        for (uint32_t i = 0; i < made.shape.point_count; i++) {
+            made.points[i] = moved(made.points[i], lon);
+        }
+        geo_shape_set_bounds(&made.shape);
+        a = moved(a, lon);
+        b = moved(b, lon);
+        assert_int_equal(geo_shape_way(&made.shape, a, b, beyond, STRETCHES, NULL), count);
+        same(beyond, list, count);
+        over += count > 0 && (a.lon_e7 > 0) != (b.lon_e7 > 0);
+    }
+    assert_true(over > 1000);
+}
+
+/* 180 degrees is written in two ways, and a fix is covered as it is written; the way between is the same. */
+static void a_fix_upon_the_antimeridian_starts_on_the_side_that_the_way_goes_to(void **unused)
+{
+    (void)unused;
+    const int32_t edge = GEO_LON_E7_MAX;
+    uint32_t ends[1] = {4};
+    for (int32_t side = -1; side <= 1;
+         side += 2) { /* 40 steps from the antimeridian to west, east */
+        struct geo_point points[4] = {{-10, side * edge},
+                                      {10, side * edge},
+                                      {10, side * (edge - 40)},
+                                      {-10, side * (edge - 40)}};
+        struct geo_shape shape = {.kind = GEO_POLYGON,
+                                  .point_count = 4,
+                                  .ring_count = 1,
+                                  .points = points,
+                                  .ring_ends = ends};
+        geo_shape_set_bounds(&shape);
+        for (int32_t written = -1; written <= 1; written += 2) {
+            struct geo_point a = {0, written * edge}, in = {0, side * (edge - 80)};
+            struct geo_point out = {0, side * (80 - edge)}, along = {5, -written * edge};
+            struct geo_stretch list[2];
+            bool covered = written == side;
+            assert_int_equal(geo_shape_covers(&shape, a), covered);
+            assert_int_equal(geo_shape_way(&shape, a, in, list, 2, NULL), 1);
+            check_order(&shape, a, in, list, 1);
+            assert_true(list[0].from < 1e-12 && fabs(list[0].to - 0.5) < 1e-12);
+            assert_int_equal(geo_shape_way(&shape, in, a, list, 2, NULL), 1);
+            check_order(&shape, in, a, list, 1);
+            assert_true(fabs(list[0].from - 0.5) < 1e-12 && list[0].to > 1 - 1e-12);
+            uint32_t count = geo_shape_way(&shape, a, out, list, 2, NULL);
+            check_order(&shape, a, out, list, count);
+            assert_true(count <= 1 && (count == 0 || list[0].to < 1e-12));
+            count = geo_shape_way(&shape, a, along, list, 2, NULL);
+            check_order(&shape, a, along, list, count);
+        }
+    }
 }
 
 static struct geo_point pair(const json_t *json)
@@ -340,6 +428,8 @@ int main(void)
         cmocka_unit_test(ways_through_random_shapes_are_those_of_their_points),
         cmocka_unit_test(a_comb_of_too_many_teeth_is_one_coarse_stretch),
         cmocka_unit_test(a_way_over_the_antimeridian_is_the_short_one),
+        cmocka_unit_test(nothing_changes_where_a_way_goes_over_the_antimeridian),
+        cmocka_unit_test(a_fix_upon_the_antimeridian_starts_on_the_side_that_the_way_goes_to),
         cmocka_unit_test(segments_of_traccar_hold),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
