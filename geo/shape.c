@@ -82,19 +82,28 @@ static double line_gap2(const struct geo_shape *shape, struct geo_point p, struc
     return best;
 }
 
-double geo_shape_distance_m(const struct geo_shape *shape, struct geo_point point)
+double geo_shape_measure(const struct geo_shape *shape, struct geo_point point,
+                         struct geo_scale scale, bool *ret_covers)
 {
     ASSERT(shape->point_count > 0);
-    struct geo_scale scale = geo_scale_at(point.lat_e7);
     if (shape->kind != GEO_POLYGON) {
-        return sqrt(line_gap2(shape, point, scale)) - shape->radius_m;
+        double distance_m = sqrt(line_gap2(shape, point, scale)) - shape->radius_m;
+        *ret_covers = distance_m <= 0;
+        return distance_m;
     }
     double best = HUGE_VAL;
     struct edge_walk walk = {.shape = shape};
     while (next_edge(&walk)) {
         best = fmin(best, geo_segment_gap2(scale, point, walk.a, walk.b));
     }
-    return polygon_covers(shape, point) ? -sqrt(best) : sqrt(best);
+    *ret_covers = polygon_covers(shape, point);
+    return *ret_covers ? -sqrt(best) : sqrt(best);
+}
+
+double geo_shape_distance_m(const struct geo_shape *shape, struct geo_point point)
+{
+    bool covers;
+    return geo_shape_measure(shape, point, geo_scale_at(point.lat_e7), &covers);
 }
 
 bool geo_shape_covers(const struct geo_shape *shape, struct geo_point point)
@@ -135,4 +144,46 @@ void geo_shape_set_bounds(struct geo_shape *shape)
     double lon_e7 = ceil(shape->radius_m / fmax(lon_m, 1e-9)) + 1;
     shape->low.lon_e7 = clamp_step(low.lon_e7 - lon_e7, INT32_MAX);
     shape->high.lon_e7 = clamp_step(high.lon_e7 + lon_e7, INT32_MAX);
+}
+
+static bool point_is_on_globe(struct geo_point p)
+{
+    return p.lat_e7 >= -GEO_LAT_E7_MAX && p.lat_e7 <= GEO_LAT_E7_MAX &&
+           p.lon_e7 >= -GEO_LON_E7_MAX && p.lon_e7 <= GEO_LON_E7_MAX;
+}
+
+const char *geo_shape_fault(const struct geo_shape *shape)
+{
+    if (shape->point_count == 0 || shape->point_count > GEO_SHAPE_POINTS_MAX) {
+        return "no points, or too many";
+    }
+    for (uint32_t i = 0; i < shape->point_count; i++) {
+        if (!point_is_on_globe(shape->points[i])) {
+            return "a point is off the globe";
+        }
+    }
+    if (shape->kind == GEO_POLYGON) {
+        uint32_t end = 0;
+        for (uint32_t r = 0; r < shape->ring_count; r++) {
+            if (shape->ring_ends[r] < end) {
+                return "rings that end before they begin";
+            }
+            end = shape->ring_ends[r];
+        }
+        return end == shape->point_count ? NULL : "rings that do not end where the points do";
+    }
+    if (shape->kind != GEO_CIRCLE && shape->kind != GEO_CORRIDOR) {
+        return "neither polygon, circle nor corridor";
+    }
+    if (shape->kind == GEO_CIRCLE && shape->point_count != 1) {
+        return "a circle has one point";
+    }
+    for (uint32_t i = 1; i < shape->point_count; i++) {
+        int64_t span = (int64_t)shape->points[i].lon_e7 - shape->points[i - 1].lon_e7;
+        if (span > GEO_LON_E7_MAX / 2 || span < -GEO_LON_E7_MAX / 2) {
+            return "a step over a quarter of the globe";
+        }
+    }
+    return shape->radius_m > 0 && shape->radius_m <= GEO_RADIUS_M_MAX ? NULL
+                                                                      : "a radius out of range";
 }

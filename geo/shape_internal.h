@@ -16,6 +16,13 @@ struct geo_scale {
 
 struct geo_scale geo_scale_at(int32_t lat_e7);
 
+/* geo_shape_distance_m and geo_shape_covers at once, with the scale of the point's latitude. A polygon may be a step
+ * off and yet 0 m away: whether it covers the point is not to be told from the distance. */
+double geo_shape_measure(const struct geo_shape *shape, struct geo_point point,
+                         struct geo_scale scale, bool *ret_covers);
+/* What makes it no shape, in words; NULL: nothing. Does not read low and high. */
+const char *geo_shape_fault(const struct geo_shape *shape);
+
 /* b - a, the short way round the globe. */
 static inline int64_t geo_lon_gap(int32_t a_e7, int32_t b_e7)
 {
