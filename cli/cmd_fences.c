@@ -99,7 +99,7 @@ static enum status store(const struct fences_job *job, const char *path,
 static int run_import(const struct fences_job *job, const char *path)
 {
     struct status_detail detail = {.text = ""};
-    struct geo_features features;
+    struct geo_features features = {.count = 0};
     struct registry_result result = {0};
     struct arena arena;
     struct buffer lines;
@@ -130,7 +130,7 @@ static int run_import(const struct fences_job *job, const char *path)
 static int run_check(const struct fences_job *job, const char *path)
 {
     struct status_detail detail = {.text = ""};
-    struct geo_features features;
+    struct geo_features features = {.count = 0};
     struct arena arena;
     arena_init_growing(&arena, (size_t)1 << 20, BYTES_MAX);
     enum status status = read_features(job, path, true, &arena, &features, &detail);
