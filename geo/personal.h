@@ -22,8 +22,8 @@
 struct geo_personal;
 
 struct geo_personal_fence {
-    uint32_t owner;         /* a card or pupil, any number; small ones are found fastest */
-    uint32_t number;        /* the caller's own, once an owner */
+    uint32_t owner;         /* a card or pupil, any number; fastest where they lie close together */
+    uint32_t number;        /* the caller's own; an owner has it once */
     struct geo_shape shape; /* low and high are not read */
 };
 

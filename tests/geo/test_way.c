@@ -326,18 +326,22 @@ static void nothing_changes_where_a_way_goes_over_the_antimeridian(void **unused
     assert_true(over > 1000);
 }
 
+/* So many steps from the antimeridian: west of it (side 1) or east (side -1). */
+static int32_t beside(int32_t side, int32_t steps)
+{
+    return side > 0 ? GEO_LON_E7_MAX - steps : steps - GEO_LON_E7_MAX;
+}
+
 /* 180 degrees is written in two ways, and a fix is covered as it is written; the way between is the same. */
 static void a_fix_upon_the_antimeridian_starts_on_the_side_that_the_way_goes_to(void **unused)
 {
     (void)unused;
-    const int32_t edge = GEO_LON_E7_MAX;
     uint32_t ends[1] = {4};
-    for (int32_t side = -1; side <= 1;
-         side += 2) { /* 40 steps from the antimeridian to west, east */
-        struct geo_point points[4] = {{-10, side * edge},
-                                      {10, side * edge},
-                                      {10, side * (edge - 40)},
-                                      {-10, side * (edge - 40)}};
+    for (int32_t side = -1; side <= 1; side += 2) {
+        struct geo_point points[4] = {{-10, beside(side, 0)},
+                                      {10, beside(side, 0)},
+                                      {10, beside(side, 40)},
+                                      {-10, beside(side, 40)}};
         struct geo_shape shape = {.kind = GEO_POLYGON,
                                   .point_count = 4,
                                   .ring_count = 1,
@@ -345,8 +349,8 @@ static void a_fix_upon_the_antimeridian_starts_on_the_side_that_the_way_goes_to(
                                   .ring_ends = ends};
         geo_shape_set_bounds(&shape);
         for (int32_t written = -1; written <= 1; written += 2) {
-            struct geo_point a = {0, written * edge}, in = {0, side * (edge - 80)};
-            struct geo_point out = {0, side * (80 - edge)}, along = {5, -written * edge};
+            struct geo_point a = {0, beside(written, 0)}, in = {0, beside(side, 80)};
+            struct geo_point out = {0, beside(-side, 80)}, along = {5, beside(-written, 0)};
             struct geo_stretch list[2];
             bool covered = written == side;
             assert_int_equal(geo_shape_covers(&shape, a), covered);
