@@ -18,7 +18,7 @@ enum {
     LEAF_PLACES_MAX = 1024,
     LEAF_GROUPS_MAX = 10, /* 2^10 places */
     SAME_EDGES_MAX = 256, /* more are not compared */
-    SIDE_BITS_MAX = 4,
+    SIDE_BITS_MAX = 5,
 };
 
 /* Where entries go: `heads` of coarse cells, or the entries of a block on the stack; rows of
@@ -375,8 +375,9 @@ static enum status push_four(struct build *build, struct build_part part, const 
     }
     const uint32_t slot[SLOT_WORDS] = {(uint32_t)store->word_count, 0, SLOT_FOUR,
                                        cell.bits << POINT_BITS};
-    memcpy(store->words + store->word_count, four, sizeof four);
-    store->word_count += FOUR_WORDS;
+    uint32_t words = four[3] == NO_EDGE ? THREE_WORDS : FOUR_WORDS;
+    memcpy(store->words + store->word_count, four, words * sizeof *four);
+    store->word_count += words;
     return push_slot(build, grid, slot, ret_entry);
 }
 
@@ -472,13 +473,23 @@ static enum status make_block(struct build *build, struct build_part part, struc
 
 static uint32_t side_for(size_t edges, uint32_t bits)
 {
-    uint32_t side = edges <= 4 ? 2 : edges <= 16 ? 3 : SIDE_BITS_MAX;
+    uint32_t side = edges <= 4 ? 2 : edges <= 20 ? 3 : edges <= 64 ? 4 : SIDE_BITS_MAX;
     return side < bits ? side : bits;
+}
+
+/* No point of the globe lies in it: whatever is said of it will do. */
+static bool is_off_globe(struct build_cell cell)
+{
+    return cell.lat > GEO_LAT_E7_MAX || cell.lon > GEO_LON_E7_MAX;
 }
 
 static enum status make_entry(struct build *build, struct build_part part, struct build_cell cell,
                               const struct grid *grid, uint32_t *ret_entry)
 {
+    *ret_entry = 0;
+    if (is_off_globe(cell)) {
+        return STATUS_OK;
+    }
     if (part.first == part.end || cell.bits == 0) {
         uint32_t set;
         enum status status = set_of(build, part, cell, &set);
@@ -504,6 +515,10 @@ static enum status make_head(struct build *build, struct build_part part, struct
                              uint32_t *ret_head)
 {
     build->at = cell;
+    *ret_head = 0;
+    if (is_off_globe(cell)) {
+        return STATUS_OK;
+    }
     if (part.first != part.end) {
         uint32_t side = side_for(edges_in(build, part), cell.bits);
         return make_block(build, part, cell, side, ret_head);
@@ -555,7 +570,7 @@ static bool is_in_window(const struct build_window *window, uint32_t column, uin
 static enum status divide(struct build *build, struct build_part part, struct build_cell cell,
                           const struct grid *grid, uint32_t column, uint32_t row, uint32_t levels)
 {
-    if (levels == 0 || part.first == part.end) {
+    if (levels == 0 || part.first == part.end || is_off_globe(cell)) {
         uint32_t entry = 0;
         enum status status = grid->heads != NULL ? make_head(build, part, cell, &entry)
                                                  : make_entry(build, part, cell, grid, &entry);
@@ -605,7 +620,7 @@ static void add_polygon(struct build *build, const struct index_shape *shape)
 {
     const struct index_store *store = build->store;
     for (uint32_t r = 0; r < shape->ring_count; r++) {
-        uint32_t first = store->words[shape->rings + r];
+        uint32_t first = index_ring_first(shape, store->words, r);
         uint32_t count = index_ring_edges(shape, store->words, r);
         for (uint32_t i = 0; i < count; i++) {
             const struct geo_point *edge = store->points + first + i;
@@ -620,7 +635,7 @@ static void add_polygon(struct build *build, const struct index_shape *shape)
 static void add_line(struct build *build, const struct index_shape *shape)
 {
     const struct index_store *store = build->store;
-    uint32_t first = store->words[shape->rings];
+    uint32_t first = index_ring_first(shape, store->words, 0);
     uint32_t count = index_ring_edges(shape, store->words, 0);
     for (uint32_t i = 0; i < count; i++) {
         const struct geo_point *edge = store->points + first + i;
@@ -669,14 +684,23 @@ static bool concerns_window(const struct build *build, const struct index_shape 
            (shape->low.lon_e7 < east && shape->high.lon_e7 >= west);
 }
 
+/* Round ones may be seen thrice. */
+static size_t edges_of(const struct build *build, const struct index_shape *shape)
+{
+    size_t edges = 0;
+    for (uint32_t r = 0; r < shape->ring_count; r++) {
+        edges += index_ring_edges(shape, build->store->words, r);
+    }
+    return shape->kind == GEO_POLYGON ? edges : 3 * edges;
+}
+
 static enum status add_shapes(struct build *build)
 {
     const struct geo_index *index = build->index;
     size_t edges = 0;
     for (uint32_t i = 0; i < index->shape_count; i++) {
         if (concerns_window(build, &index->shapes[i])) {
-            const uint32_t *rings = build->store->words + index->shapes[i].rings;
-            edges += (rings[index->shapes[i].ring_count] - rings[0]) * (size_t)3;
+            edges += edges_of(build, &index->shapes[i]);
         }
     }
     if (edges > UINT32_MAX / 64) { /* a stack of them, a level each, is counted in 32 bits */

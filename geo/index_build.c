@@ -18,48 +18,6 @@ enum {
 
 /* ---- shapes ---- */
 
-static bool point_is_on_globe(struct geo_point p)
-{
-    return p.lat_e7 >= -GEO_LAT_E7_MAX && p.lat_e7 <= GEO_LAT_E7_MAX &&
-           p.lon_e7 >= -GEO_LON_E7_MAX && p.lon_e7 <= GEO_LON_E7_MAX;
-}
-
-static const char *fault_of(const struct geo_shape *shape)
-{
-    if (shape->point_count == 0 || shape->point_count > GEO_SHAPE_POINTS_MAX) {
-        return "no points, or too many";
-    }
-    for (uint32_t i = 0; i < shape->point_count; i++) {
-        if (!point_is_on_globe(shape->points[i])) {
-            return "a point is off the globe";
-        }
-    }
-    if (shape->kind == GEO_POLYGON) {
-        uint32_t end = 0;
-        for (uint32_t r = 0; r < shape->ring_count; r++) {
-            if (shape->ring_ends[r] < end) {
-                return "rings that end before they begin";
-            }
-            end = shape->ring_ends[r];
-        }
-        return end == shape->point_count ? NULL : "rings that do not end where the points do";
-    }
-    if (shape->kind != GEO_CIRCLE && shape->kind != GEO_CORRIDOR) {
-        return "neither polygon, circle nor corridor";
-    }
-    if (shape->kind == GEO_CIRCLE && shape->point_count != 1) {
-        return "a circle has one point";
-    }
-    for (uint32_t i = 1; i < shape->point_count; i++) {
-        int64_t span = (int64_t)shape->points[i].lon_e7 - shape->points[i - 1].lon_e7;
-        if (span > GEO_LON_E7_MAX / 2 || span < -GEO_LON_E7_MAX / 2) {
-            return "a step over a quarter of the globe";
-        }
-    }
-    return shape->radius_m > 0 && shape->radius_m <= GEO_RADIUS_M_MAX ? NULL
-                                                                      : "a radius out of range";
-}
-
 static bool has_long_edge(const struct geo_point *points, uint32_t edges)
 {
     for (uint32_t i = 0; i < edges; i++) {
@@ -72,48 +30,36 @@ static bool has_long_edge(const struct geo_point *points, uint32_t edges)
     return false;
 }
 
-/* One ring more of the shape; where it starts stands in the words already. */
+/* One ring more of the shape, for which there are words. */
 static enum status add_ring(struct index_store *store, struct index_shape *shape,
                             const struct geo_point *points, uint32_t count, uint32_t ring)
 {
+    uint32_t first;
     enum status status =
-        index_store_add_ring(store, points, count, shape->kind == GEO_POLYGON);
-    if (status != STATUS_OK) {
-        return status;
+        index_store_add_ring(store, points, count, shape->kind == GEO_POLYGON, &first);
+    if (status == STATUS_OK) {
+        store->words[shape->rings + 2 * ring] = first;
+        store->words[shape->rings + 2 * ring + 1] = count;
+        shape->flags |= has_long_edge(store->points + first, count) ? RUN_LONG : 0;
     }
-    store->words[shape->rings + ring + 1] = (uint32_t)store->point_count;
-    const struct geo_point *at = store->points + store->words[shape->rings + ring];
-    shape->flags |= has_long_edge(at, count) ? RUN_LONG : 0;
-    return STATUS_OK;
+    return status;
 }
 
 static enum status begin_rings(struct index_store *store, struct index_shape *shape,
                                uint32_t ring_count)
 {
-    enum status status = index_store_grow_words(store, ring_count + (size_t)1);
+    enum status status = index_store_grow_words(store, 2 * (size_t)ring_count);
     if (status == STATUS_OK) {
         shape->rings = (uint32_t)store->word_count;
         shape->ring_count = ring_count;
-        store->words[shape->rings] = (uint32_t)store->point_count;
-        store->word_count += ring_count + (size_t)1;
+        store->word_count += 2 * (size_t)ring_count;
     }
     return status;
 }
 
-static enum status add_shape(struct index_store *store, const struct geo_shape *shape,
-                             struct index_shape *ret)
+static enum status add_polygon(struct index_store *store, const struct geo_shape *shape,
+                               struct index_shape *ret)
 {
-    struct geo_shape bounds = *shape;
-    geo_shape_set_bounds(&bounds);
-    *ret = (struct index_shape){.kind = (uint32_t)shape->kind, .low = bounds.low,
-                                .high = bounds.high};
-    if (shape->kind != GEO_POLYGON) {
-        ret->radius_m = shape->radius_m;
-        ret->flags = RUN_ROUND;
-        enum status status = begin_rings(store, ret, 1);
-        return status == STATUS_OK ? add_ring(store, ret, shape->points, shape->point_count, 0)
-                                   : status;
-    }
     uint32_t start = 0, rings = 0;
     for (uint32_t r = 0; r < shape->ring_count; r++) {
         rings += shape->ring_ends[r] > (r > 0 ? shape->ring_ends[r - 1] : 0);
@@ -130,16 +76,48 @@ static enum status add_shape(struct index_store *store, const struct geo_shape *
     return status;
 }
 
-/* A shape of another store. */
-static enum status copy_shape(struct index_store *store, const struct index_store *from,
-                              const struct index_shape *shape, struct index_shape *ret)
+static enum status add_shape(struct geo_index *index, const struct geo_shape *shape,
+                             uint32_t number)
 {
+    struct index_shape *ret = &index->shapes[number];
+    struct geo_shape bounds = *shape;
+    geo_shape_set_bounds(&bounds);
+    *ret = (struct index_shape){
+        .kind = (uint32_t)shape->kind, .low = bounds.low, .high = bounds.high};
+    enum status status;
+    if (shape->kind == GEO_POLYGON) {
+        status = add_polygon(index->store, shape, ret);
+    } else {
+        ret->radius_m = shape->radius_m;
+        ret->flags = RUN_ROUND;
+        status = begin_rings(index->store, ret, 1);
+        if (status == STATUS_OK) {
+            status = add_ring(index->store, ret, shape->points, shape->point_count, 0);
+        }
+    }
+    if (status == STATUS_OK) {
+        index_store_set_owner(index->store, ret, number);
+        index->flags |= ret->flags;
+    }
+    return status;
+}
+
+/* A shape of another store. */
+static enum status copy_shape(struct geo_index *index, const struct index_store *from,
+                              const struct index_shape *shape, uint32_t number)
+{
+    struct index_shape *ret = &index->shapes[number];
     *ret = *shape;
     enum status status =
-        shape->kind != 0 ? begin_rings(store, ret, shape->ring_count) : STATUS_OK;
+        shape->kind != 0 ? begin_rings(index->store, ret, shape->ring_count) : STATUS_OK;
     for (uint32_t r = 0; r < shape->ring_count && status == STATUS_OK; r++) {
-        uint32_t start = from->words[shape->rings + r], end = from->words[shape->rings + r + 1];
-        status = add_ring(store, ret, from->points + start, end - start - RING_PAD - 1, r);
+        const struct geo_point *points =
+            from->points + index_ring_first(shape, from->words, r);
+        status = add_ring(index->store, ret, points, from->words[shape->rings + 2 * r + 1], r);
+    }
+    if (status == STATUS_OK && shape->kind != 0) {
+        index_store_set_owner(index->store, ret, number);
+        index->flags |= ret->flags;
     }
     return status;
 }
@@ -265,6 +243,7 @@ static size_t bytes_of(const struct geo_index *index)
            (index->height + (size_t)2) * sizeof *index->rows +
            (index->shape_count + (size_t)1) * sizeof *index->shapes +
            store->point_count * sizeof *store->points +
+           store->point_count / OWNER_POINTS * sizeof *store->owners_of +
            (store->word_count + store->set_start_count + store->set_item_count +
             store->set_table_size) *
                sizeof *store->words;
@@ -277,6 +256,7 @@ static void publish(struct geo_index *index)
     index->bytes = bytes_of(index);
     index->words = store->words;
     index->points = store->points;
+    index->owners_of = store->owners_of;
     index->set_starts = store->set_starts;
     index->set_items = store->set_items;
     index->set_count = (uint32_t)store->set_start_count - 1;
@@ -333,7 +313,7 @@ static enum status conclude(struct geo_index *index, enum status status, uint32_
 static enum status check_shape(const struct geo_shape *shape, uint32_t number,
                                struct status_detail *detail)
 {
-    const char *fault = fault_of(shape);
+    const char *fault = geo_shape_fault(shape);
     return fault == NULL
                ? STATUS_OK
                : status_detail_set(detail, STATUS_INVALID, "shape %u: %s", number, fault);
@@ -363,7 +343,7 @@ enum status geo_index_new(const struct geo_shape *shapes, uint32_t shape_count,
         status = index->store != NULL ? STATUS_OK : STATUS_NO_MEMORY;
     }
     for (uint32_t i = 0; i < shape_count && status == STATUS_OK; i++) {
-        status = say_too_many_points(add_shape(index->store, &shapes[i], &index->shapes[i]),
+        status = say_too_many_points(add_shape(index, &shapes[i], i),
                                      detail);
     }
     if (status == STATUS_OK) {
@@ -404,7 +384,7 @@ static enum status apply_changes(struct geo_index *index, const struct geo_chang
         }
         *shape = (struct index_shape){0};
         if (changes[i].shape != NULL) {
-            status = add_shape(index->store, changes[i].shape, shape);
+            status = add_shape(index, changes[i].shape, changes[i].number);
         }
         if (shape->kind != 0) {
             widen_extent(extent, shape);
@@ -500,7 +480,7 @@ static enum status change_all(const struct geo_index *old, const struct geo_chan
         status = index->store != NULL ? STATUS_OK : STATUS_NO_MEMORY;
     }
     for (uint32_t i = 0; i < old->shape_count && status == STATUS_OK; i++) {
-        status = copy_shape(index->store, old->store, &old->shapes[i], &index->shapes[i]);
+        status = copy_shape(index, old->store, &old->shapes[i], i);
     }
     if (status == STATUS_OK) {
         status = apply_changes(index, changes, count, &extent);

@@ -70,7 +70,10 @@ struct index_store *index_store_new(void);
 void index_store_leave(struct index_store *store);
 /* A ring or, not closed, a line. STATUS_TOO_LARGE: more points than are numbered. */
 enum status index_store_add_ring(struct index_store *store, const struct geo_point *points,
-                                 uint32_t count, bool closed) MUST_CHECK;
+                                 uint32_t count, bool closed, uint32_t *ret_first) MUST_CHECK;
+/* Of all its rings. */
+void index_store_set_owner(struct index_store *store, const struct index_shape *shape,
+                           uint32_t number);
 /* Room for that many words more: STATUS_TOO_LARGE beyond GEO_INDEX_BYTES_MAX; STATUS_NO_MEMORY,
  * also where a fixed store has no room left. */
 enum status index_store_grow_words(struct index_store *store, size_t count) MUST_CHECK;

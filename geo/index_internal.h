@@ -9,7 +9,8 @@
  *             of four and in the fourth the log2 of the cell << 27, or with SLOT_WIDE what is wider
  *     edges   sets in 16 bits each: of no edge crossed, the first, the second, both; the first edge
  *             | EDGES_ON_FIRST and so on; the second edge | log2 of the cell << 27
- *     four    four edges, each | its group << 27 | FOUR_ON_ODD; sets by the edges crossed, in 16 bits
+ *     four    four edges, each | its group << 27 | FOUR_ON_ODD; sets by the edges crossed, in 16 bits:
+ *             but eight of them, where the fourth edge is none
  *     wide    an enum wide, and a set, groups' first word, or a head
  *     groups  groups | log2 of the cell << 8 | places << 16, a word for each group, places sets,
  *             each group's edges
@@ -55,6 +56,7 @@ enum {
 /* What lying on an edge of the group means: as an odd number of crossings, not an even one. */
 #define FOUR_ON_ODD (1u << 29)
 #define FOUR_WORDS  12u
+#define THREE_WORDS 8u
 
 /* Points are numbered in 27 bits: where a run of them or an edge of a leaf shares its word. */
 #define POINT_BITS 27u
@@ -62,24 +64,29 @@ enum {
 
 /* ---- distances ---- */
 
-/* Lists lead to edges: a word that counts the runs, then two words a run, those of a shape together.
+/* Lists lead to edges. A coarse cell's list of the edges that touch it: a word that counts the runs,
+ * then two words a run, by shape. The list of a near entry has, of each shape whose boundary lies
+ * within GEO_NEAR_M of its cell, the edges that may be the nearest: a word that counts them, then a
+ * word for up to RUN_EDGES_MAX edges that follow one another, by shape.
  *
- *     run     first point | edges - 1 << 27, shape | RUN_ROUND or RUN_LONG | least metres << 25
- *     lines   a list of the edges that touch the coarse cell, then the near entries of a block
- *     near    list's first word / 4 << 5 | metres within which there is no boundary; 0: no list
+ *     touch   first point | edges - 1 << 27, shape | its flags
+ *     near    first point | metres to those edges, or to the round shape, at least << 27
+ *     lines   the list of what touches the coarse cell, then a block of entries of 8 bits, then from
+ *             the next word on its near lists
+ *     entry   the number of the near list, from 1; 0: none
+ *     list    its first word / 4 << 5 | metres within which there is no boundary
  *
- * A list of a near entry has, of each shape whose boundary lies within GEO_NEAR_M of the cell, the
- * edges that may be the nearest. Near entries are there where coarse cells are small enough. */
+ * Near entries are there where coarse cells are small enough. */
 #define RUN_EDGES_MAX   8u
+#define OWNER_POINTS    4u /* that many points have an owner: rings begin on a multiple of it */
 #define RUN_LONG        (1u << 31) /* floats do not hold an edge of the shape to a centimetre */
 #define RUN_ROUND       (1u << 30)
-#define RUN_METRES_BITS 25u
-#define RUN_METRES_MASK (GEO_NEAR_M - 1u)
-#define SHAPE_MASK      ((1u << RUN_METRES_BITS) - 1)
+#define SHAPE_MASK      (RUN_ROUND - 1)
+#define NEAR_METRES_MAX (GEO_NEAR_M - 1u)
 
 struct index_shape {
     uint32_t kind;  /* enum geo_shape_kind; 0: no shape has this number */
-    uint32_t rings; /* word: where each ring starts in the points, and where the last one ends */
+    uint32_t rings; /* word: of each ring the first of its points, and how many there are */
     uint32_t ring_count;
     uint32_t flags; /* of its runs */
     double radius_m;  /* 0 of polygons */
@@ -91,9 +98,10 @@ struct index_shape {
 struct index_store {
     atomic_uint owners;
     struct geo_point *points;
+    uint32_t *owners_of; /* of OWNER_POINTS each: the shape, with its flags */
     uint32_t *words, *set_starts, *set_items;
     size_t point_count, word_count, set_start_count, set_item_count;
-    size_t point_room, word_room, set_start_room, set_item_room;
+    size_t point_room, owner_room, word_room, set_start_room, set_item_room;
     bool is_fixed;     /* has readers: not to be moved */
     bool is_full;      /* something did not fit since */
     uint32_t *set_table; /* set + 1 by hash; of builders alone */
@@ -112,8 +120,9 @@ struct geo_index {
     uint32_t cell_count;
     uint32_t *finds;   /* heads by cell, and one more, off the grid, of the empty set */
     uint32_t *lines;   /* heads, 0 = nothing there: the store begins with words of 0 */
-    const uint32_t *words, *set_starts, *set_items;
+    const uint32_t *words, *set_starts, *set_items, *owners_of;
     const struct geo_point *points;
+    uint32_t flags; /* of any of its shapes */
     uint32_t set_count;
     bool has_avx2;
     bool has_near; /* cells are small enough, and far from the antimeridian */
@@ -164,6 +173,24 @@ static inline const uint32_t *index_slot(const uint32_t *words, uint32_t head, u
 {
     return words + (head >> 3) + index_entry_words(head & 7) +
            (size_t)(entry & (ENTRY_SLOT - 1)) * SLOT_WORDS;
+}
+
+/* The words that near entries take. */
+static inline uint32_t index_near_entry_words(uint32_t side)
+{
+    return ((1u << (2 * side)) + 3) / 4;
+}
+
+static inline const uint8_t *index_near_entries(const uint32_t *words, uint32_t head)
+{
+    return (const uint8_t *)(words + (head >> 3) + 1);
+}
+
+/* The near list of an entry that is not 0: as it stands for the word 0, none. */
+static inline uint32_t index_near_list(const uint32_t *words, uint32_t head, uint32_t entry)
+{
+    uint32_t before = (head >> 3) + index_near_entry_words(head & 7);
+    return words[entry != 0 ? before + entry : 0];
 }
 
 /* The state of some edges of polygons for a point in a cell whose western edge is `lon`: 0 or 1 by
@@ -239,8 +266,14 @@ uint32_t index_wide_set(const struct geo_index *index, const uint32_t *slot, str
 static inline uint32_t index_ring_edges(const struct index_shape *shape, const uint32_t *words,
                                         uint32_t ring)
 {
-    uint32_t points = words[shape->rings + ring + 1] - words[shape->rings + ring] - RING_PAD - 1;
+    uint32_t points = words[shape->rings + 2 * ring + 1];
     return shape->kind == GEO_POLYGON || points == 1 ? points : points - 1;
+}
+
+static inline uint32_t index_ring_first(const struct index_shape *shape, const uint32_t *words,
+                                        uint32_t ring)
+{
+    return words[shape->rings + 2 * ring];
 }
 
 #endif

@@ -8,7 +8,8 @@
 #include "geo/index_build_internal.h"
 #include "geo/index_lanes_internal.h"
 
-enum { NEAR_SIDE_MAX = 3, NEAR_LISTS_MAX = 1 << (2 * NEAR_SIDE_MAX), SAME_LISTS = 64 };
+/* As many lists as entries at the most, which 8 bits number. */
+enum { NEAR_SIDE_MAX = 3, NEAR_LISTS_MAX = 1 << (2 * NEAR_SIDE_MAX) };
 
 /* An edge of a shape, by its first point. */
 struct entry {
@@ -102,7 +103,8 @@ static void put_shape(struct lines *lines, uint32_t number)
     const struct index_shape *shape = &lines->build->index->shapes[number];
     const uint32_t *words = lines->build->store->words;
     for (uint32_t r = 0; r < shape->ring_count; r++) {
-        uint32_t first = words[shape->rings + r], edges = index_ring_edges(shape, words, r);
+        uint32_t first = index_ring_first(shape, words, r);
+        uint32_t edges = index_ring_edges(shape, words, r);
         for (uint32_t i = 0; i < edges; i++) {
             put_edge(lines, (struct entry){number, first + i}, shape->radius_m);
         }
@@ -181,36 +183,38 @@ static enum status grow_words(struct build *build, size_t count)
                                    GEO_INDEX_BYTES_MAX >> 20);
 }
 
-/* A list on a multiple of four words. metres: of each entry, the least to its shape; NULL: 0. */
-static enum status write_list(struct build *build, const struct entry *entries,
-                              const uint8_t *metres, uint32_t count, uint32_t *ret_word)
+/* Does the entry prolong a run of so many edges behind the one before it? */
+static bool goes_on(const struct entry *entry, uint32_t run_edges)
+{
+    return run_edges < RUN_EDGES_MAX && entry[-1].shape == entry->shape &&
+           entry[-1].point + 1 == entry->point;
+}
+
+/* The list of what touches a coarse cell. */
+static enum status write_touches(struct build *build, const struct entry *entries, uint32_t count,
+                                 uint32_t *ret_word)
 {
     struct index_store *store = build->store;
-    enum status status = grow_words(build, 4 + (size_t)count * 2);
+    enum status status = grow_words(build, 1 + (size_t)count * 2);
     if (status != STATUS_OK) {
         return status;
     }
-    while (store->word_count % 4 != 0) {
-        store->words[store->word_count++] = 0;
-    }
-    uint32_t *list = store->words + store->word_count, runs = 0;
+    uint32_t *list = store->words + store->word_count, runs = 0, edges = 0;
     for (uint32_t i = 0; i < count; i++) {
-        uint32_t *run = list + 1 + (size_t)runs * 2;
-        uint32_t shape = entries[i].shape | build->index->shapes[entries[i].shape].flags |
-                         (metres != NULL ? (uint32_t)metres[i] << RUN_METRES_BITS : 0);
-        uint32_t edges = runs > 0 ? (run[-2] >> POINT_BITS) + 1 : 0;
-        if (runs > 0 && run[-1] == shape && edges < RUN_EDGES_MAX &&
-            (run[-2] & POINT_MASK) + edges == entries[i].point) {
+        uint32_t *run = list + 1 + 2 * (size_t)runs;
+        if (i > 0 && goes_on(&entries[i], edges)) {
             run[-2] += 1u << POINT_BITS;
-        } else {
-            run[0] = entries[i].point;
-            run[1] = shape;
-            runs++;
+            edges++;
+            continue;
         }
+        run[0] = entries[i].point;
+        run[1] = entries[i].shape | build->index->shapes[entries[i].shape].flags;
+        edges = 1;
+        runs++;
     }
     list[0] = runs;
     *ret_word = (uint32_t)store->word_count;
-    store->word_count += 1 + (size_t)runs * 2;
+    store->word_count += 1 + 2 * (size_t)runs;
     return STATUS_OK;
 }
 
@@ -226,7 +230,7 @@ struct candidates {
 /* The edges of a shape that are kept: entries[first .. end). */
 struct near_shape {
     uint32_t first, end;
-    float least_m;
+    float radius_m;
 };
 
 /* One coarse cell at work: candidates by level of its quarters. */
@@ -234,15 +238,14 @@ struct near_work {
     struct build *build;
     struct near_shape *shapes; /* of the last square narrowed to */
     uint32_t shape_count;
-    struct entry *entries; /* the list to be */
-    uint8_t *metres;
     struct candidates levels[NEAR_SIDE_MAX + 2];
     uint32_t capacity;
     void *memory;
-    float slack_m; /* what the one scale for all of the cell may be wrong by */
+    float corner_m; /* of the last square narrowed to: how far it goes from its middle */
+    float slack_m;  /* what the one scale for all of the cell may be wrong by */
     uint32_t side;
-    size_t block;
-    uint32_t lists[NEAR_LISTS_MAX], list_count;
+    uint8_t entries[NEAR_LISTS_MAX];
+    uint32_t lists[NEAR_LISTS_MAX], metres[NEAR_LISTS_MAX], list_count;
 };
 
 /* A square of the cell at work: its middle, and how far its corners are from there. */
@@ -258,7 +261,7 @@ static enum status make_capacity(struct near_work *work, uint32_t count)
     }
     uint32_t capacity = (count + count / 2 + 64) & ~(LANES - 1);
     size_t bytes = capacity * (sizeof(struct entry) + 5 * sizeof(float));
-    size_t list_bytes = capacity * (sizeof(struct near_shape) + sizeof(struct entry) + 1);
+    size_t list_bytes = capacity * sizeof(struct near_shape);
     char *memory = malloc(bytes * (NEAR_SIDE_MAX + 2) + list_bytes);
     if (memory == NULL) {
         return STATUS_NO_MEMORY;
@@ -276,8 +279,6 @@ static enum status make_capacity(struct near_work *work, uint32_t count)
         level->gap = level->by + capacity;
     }
     work->shapes = (void *)memory;
-    work->entries = (void *)(work->shapes + capacity);
-    work->metres = (void *)(work->entries + capacity);
     return STATUS_OK;
 }
 
@@ -302,6 +303,7 @@ static void keep(struct candidates *kept, const struct candidates *all, uint32_t
     kept->ay[at] = all->ay[i];
     kept->bx[at] = all->bx[i];
     kept->by[at] = all->by[i];
+    kept->gap[at] = all->gap[i];
 }
 
 static void fill_lanes(struct candidates *all)
@@ -321,14 +323,15 @@ static void narrow(struct near_work *work, struct candidates *all, const struct 
     float corner = hypotf(square->half_x, square->half_y) + work->slack_m;
     measure(all, square);
     kept->count = work->shape_count = 0;
+    work->corner_m = corner;
     for (uint32_t first = 0, end; first < all->count; first = end) {
         uint32_t shape = all->entries[first].shape, kept_first = kept->count;
         float least = all->gap[first];
         for (end = first + 1; end < all->count && all->entries[end].shape == shape; end++) {
             least = all->gap[end] < least ? all->gap[end] : least;
         }
-        float away = fabsf(least - (float)work->build->index->shapes[shape].radius_m) - corner;
-        if (away > GEO_NEAR_M) {
+        float radius_m = (float)work->build->index->shapes[shape].radius_m;
+        if (fabsf(least - radius_m) - corner > GEO_NEAR_M) {
             continue;
         }
         for (uint32_t i = first; i < end; i++) {
@@ -336,68 +339,89 @@ static void narrow(struct near_work *work, struct candidates *all, const struct 
                 keep(kept, all, i);
             }
         }
-        work->shapes[work->shape_count++] = (struct near_shape){kept_first, kept->count, away};
+        work->shapes[work->shape_count++] = (struct near_shape){kept_first, kept->count, radius_m};
     }
     fill_lanes(kept);
 }
 
 /* ---- their lists ---- */
 
-/* Makes the kept edges the list to be; returns the least metres of all. */
-static uint32_t fill_list(struct near_work *work, const struct candidates *kept)
+/* A line's nearest edge tells how far its rim is, the others do not. */
+static uint32_t least_metres(const struct near_work *work, const struct near_shape *shape,
+                             const struct candidates *kept, uint32_t first, uint32_t end)
 {
-    uint32_t least = RUN_METRES_MASK;
-    for (uint32_t i = 0; i < work->shape_count; i++) {
-        const struct near_shape *shape = &work->shapes[i];
-        uint32_t metres = (uint32_t)fminf(fmaxf(shape->least_m, 0), (float)RUN_METRES_MASK);
-        least = metres < least ? metres : least;
-        for (uint32_t k = shape->first; k < shape->end; k++) {
-            work->metres[k] = (uint8_t)metres;
-            work->entries[k] = kept->entries[k];
-        }
+    if (shape->radius_m > 0) {
+        first = shape->first;
+        end = shape->end;
     }
-    return least;
+    float least = kept->gap[first];
+    for (uint32_t k = first + 1; k < end; k++) {
+        least = fminf(least, kept->gap[k]);
+    }
+    least = fabsf(least - shape->radius_m) - work->corner_m;
+    return (uint32_t)fminf(fmaxf(least, 0), (float)NEAR_METRES_MAX);
 }
 
-/* The list, if need be one that another square of the cell has already. */
-static enum status share_list(struct near_work *work, uint32_t count, uint32_t *ret_word)
+/* The list of a near entry, on an even word; ret_metres: the least of all its runs. */
+static enum status write_kept(struct near_work *work, const struct candidates *kept,
+                              uint32_t *ret_word, uint32_t *ret_metres)
 {
     struct index_store *store = work->build->store;
-    uint32_t word;
-    enum status status = write_list(work->build, work->entries, work->metres, count, &word);
+    enum status status = grow_words(work->build, 2 + (size_t)kept->count);
     if (status != STATUS_OK) {
         return status;
     }
-    const uint32_t *list = store->words + word;
-    uint32_t from = work->list_count > SAME_LISTS ? work->list_count - SAME_LISTS : 0;
-    for (uint32_t i = from; i < work->list_count; i++) {
-        const uint32_t *other = store->words + work->lists[i];
-        if (other[0] == list[0] &&
-            memcmp(other, list, (1 + (size_t)list[0] * 2) * sizeof *list) == 0) {
-            store->word_count = word;
-            *ret_word = work->lists[i];
-            return STATUS_OK;
+    store->words[store->word_count] = 0;
+    store->word_count += store->word_count % 2;
+    uint32_t *list = store->words + store->word_count, runs = 0;
+    *ret_metres = NEAR_METRES_MAX;
+    for (uint32_t i = 0; i < work->shape_count; i++) {
+        const struct near_shape *shape = &work->shapes[i];
+        for (uint32_t first = shape->first, end; first < shape->end; first = end) {
+            for (end = first + 1; end < shape->end && goes_on(&kept->entries[end], end - first);) {
+                end++;
+            }
+            uint32_t metres = least_metres(work, shape, kept, first, end);
+            *ret_metres = metres < *ret_metres ? metres : *ret_metres;
+            list[1 + runs++] = kept->entries[first].point | metres << POINT_BITS;
         }
     }
-    work->lists[work->list_count++] = word;
-    *ret_word = word;
+    list[0] = runs;
+    *ret_word = (uint32_t)store->word_count;
+    store->word_count += 1 + (size_t)runs;
     return STATUS_OK;
+}
+
+/* The number of the list, which goes if another square of the cell has the same. */
+static uint8_t share_list(struct near_work *work, uint32_t word, uint32_t metres)
+{
+    struct index_store *store = work->build->store;
+    const uint32_t *list = store->words + word;
+    for (uint32_t i = 0; i < work->list_count; i++) {
+        const uint32_t *other = store->words + work->lists[i];
+        if (other[0] == list[0] &&
+            memcmp(other, list, (1 + (size_t)list[0]) * sizeof *list) == 0) {
+            store->word_count = word;
+            return (uint8_t)(i + 1);
+        }
+    }
+    work->lists[work->list_count] = word;
+    work->metres[work->list_count] = metres;
+    return (uint8_t)++work->list_count;
 }
 
 static enum status write_near(struct near_work *work, const struct square *square,
                               const struct candidates *kept)
 {
-    struct index_store *store = work->build->store;
-    size_t at = work->block + ((size_t)square->row << work->side) + square->column;
-    uint32_t word;
+    uint8_t *entry = &work->entries[((size_t)square->row << work->side) + square->column];
+    uint32_t word, metres;
+    *entry = 0;
     if (kept->count == 0) {
-        store->words[at] = 0;
         return STATUS_OK;
     }
-    uint32_t least = fill_list(work, kept);
-    enum status status = share_list(work, kept->count, &word);
+    enum status status = write_kept(work, kept, &word, &metres);
     if (status == STATUS_OK) {
-        store->words[at] = word / 4 * GEO_NEAR_M | least;
+        *entry = share_list(work, word, metres);
     }
     return status;
 }
@@ -455,15 +479,33 @@ static void place(struct near_work *work, const struct entry *entries, uint32_t 
 
 static uint32_t near_side(uint32_t count)
 {
-    return count <= 4 ? 0 : count <= 12 ? 1 : count <= 40 ? 2 : NEAR_SIDE_MAX;
+    return count <= 6 ? 0 : count <= 16 ? 1 : count <= 64 ? 2 : NEAR_SIDE_MAX;
 }
 
-/* The near entries of a cell behind its list. */
+static enum status write_near_block(struct near_work *work, uint32_t touches, uint32_t *ret_head)
+{
+    struct index_store *store = work->build->store;
+    uint32_t entry_words = index_near_entry_words(work->side);
+    enum status status = grow_words(work->build, 1 + (size_t)entry_words + work->list_count);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    *ret_head = (uint32_t)store->word_count << 3 | work->side;
+    uint32_t *at = store->words + store->word_count;
+    at[0] = touches;
+    at[entry_words] = 0;
+    memcpy(at + 1, work->entries, (size_t)1 << (2 * work->side));
+    for (uint32_t i = 0; i < work->list_count; i++) {
+        at[1 + entry_words + i] = work->lists[i] / 2 * GEO_NEAR_M | work->metres[i];
+    }
+    store->word_count += 1 + (size_t)entry_words + work->list_count;
+    return STATUS_OK;
+}
+
 static enum status build_near_cell(struct near_work *work, const struct entry *entries,
                                    uint32_t count, struct build_cell cell, uint32_t touches,
                                    uint32_t *ret_head)
 {
-    struct index_store *store = work->build->store;
     struct square square;
     enum status status = make_capacity(work, count);
     if (status != STATUS_OK) {
@@ -471,22 +513,10 @@ static enum status build_near_cell(struct near_work *work, const struct entry *e
     }
     place(work, entries, count, cell, &square);
     work->side = near_side(count);
-    size_t size = (size_t)1 << (2 * work->side), first = store->word_count;
-    status = grow_words(work->build, 1 + size);
-    if (status != STATUS_OK) {
-        return status;
-    }
-    store->words[first] = touches;
-    work->block = first + 1;
     work->list_count = 0;
-    store->word_count += 1 + size;
     status = divide_near(work, &square, 0);
-    *ret_head = (uint32_t)first << 3 | work->side;
-    if (status == STATUS_OK && work->list_count == 0 && touches == 0) {
-        store->word_count = first; /* near the cell's box, not near it */
-        *ret_head = 0;
-    }
-    return status;
+    bool is_empty = work->list_count == 0 && touches == 0; /* near the cell's box, not near it */
+    return status != STATUS_OK || is_empty ? status : write_near_block(work, touches, ret_head);
 }
 
 /* The list of the cell alone. */
@@ -528,8 +558,8 @@ static enum status build_cell_lines(struct near_work *work, const struct lines *
     enum status status = STATUS_OK;
     *ret_head = 0;
     if (count > 0) {
-        status = write_list(work->build, touching->entries + touching->starts[at], NULL, count,
-                            &touches);
+        status =
+            write_touches(work->build, touching->entries + touching->starts[at], count, &touches);
     }
     if (status != STATUS_OK || !work->build->index->has_near) {
         return status != STATUS_OK || touches == 0 ? status

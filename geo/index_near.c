@@ -47,20 +47,13 @@ float index_long_gap2(const struct geo_point *points, uint32_t edges, struct geo
     return (float)best;
 }
 
-static inline float run_gap2(const struct search *search, const uint32_t *run)
+static inline float run_gap2(const struct search *search, uint32_t point, uint32_t edges,
+                             uint32_t flags)
 {
-    const struct geo_point *points = search->index->points + (run[0] & POINT_MASK);
-    uint32_t edges = (run[0] >> POINT_BITS) + 1;
-    return __builtin_expect((run[1] & RUN_LONG) != 0, 0)
+    const struct geo_point *points = search->index->points + point;
+    return __builtin_expect((flags & RUN_LONG) != 0, 0)
                ? index_long_gap2(points, edges, search->point)
                : short_run_gap2(points, edges, search->point, search->lat_m, search->lon_m);
-}
-
-static inline float radius_of(const struct geo_index *index, uint32_t shape_and_flags)
-{
-    return (shape_and_flags & RUN_ROUND) != 0
-               ? (float)index->shapes[shape_and_flags & SHAPE_MASK].radius_m
-               : 0;
 }
 
 /* ---- hits ---- */
@@ -89,24 +82,31 @@ static void insert_hit(struct search *search, uint32_t shape, float gap2)
     search->count++;
 }
 
-/* The runs of a list, those of a shape together. */
-static inline void search_list(struct search *search, const uint32_t *list)
+static void try_hit(struct search *search, uint32_t shape, float gap2)
 {
-    const uint32_t *run = list + 1, *end = run + 2 * (size_t)list[0];
-    while (run < end) {
-        uint32_t shape = run[1];
-        if ((float)(shape >> RUN_METRES_BITS & RUN_METRES_MASK) > search->reach_m) {
-            run += 2;
-            continue;
-        }
-        float gap2 = run_gap2(search, run);
-        for (run += 2; run < end && run[1] == shape; run += 2) {
-            float other = run_gap2(search, run);
-            gap2 = other < gap2 ? other : gap2;
-        }
-        float far_m = search->reach_m + radius_of(search->index, shape);
-        if (gap2 <= far_m * far_m && (shape & SHAPE_MASK) >= search->floor) {
-            insert_hit(search, shape & (RUN_ROUND | SHAPE_MASK), gap2);
+    float radius_m = (shape & RUN_ROUND) != 0
+                         ? (float)search->index->shapes[shape & SHAPE_MASK].radius_m
+                         : 0;
+    float far_m = search->reach_m + radius_m;
+    if (gap2 <= far_m * far_m && (shape & SHAPE_MASK) >= search->floor) {
+        insert_hit(search, shape & (RUN_ROUND | SHAPE_MASK), gap2);
+    }
+}
+
+static void search_touches(struct search *search, const uint32_t *list)
+{
+    for (const uint32_t *run = list + 1, *end = run + 2 * (size_t)list[0]; run < end; run += 2) {
+        uint32_t edges = (run[0] >> POINT_BITS) + 1;
+        try_hit(search, run[1], run_gap2(search, run[0] & POINT_MASK, edges, run[1]));
+    }
+}
+
+static void search_near(struct search *search, const uint32_t *list)
+{
+    for (const uint32_t *run = list + 1, *end = run + list[0]; run < end; run++) {
+        uint32_t point = *run & POINT_MASK, shape = search->index->owners_of[point / OWNER_POINTS];
+        if ((float)(*run >> POINT_BITS) <= search->reach_m) {
+            try_hit(search, shape, run_gap2(search, point, RUN_EDGES_MAX, shape));
         }
     }
 }
@@ -141,7 +141,7 @@ static void search_cells(struct search *search)
         for (uint32_t column = columns.from; column <= columns.to; column++) {
             uint32_t touches = index->words[heads[column] >> 3];
             if (touches != 0) {
-                search_list(search, index->words + touches);
+                search_touches(search, index->words + touches);
             }
         }
     }
@@ -168,16 +168,19 @@ static void search_around(struct search *search)
 
 /* ---- a reach that the near entries know ---- */
 
-static inline uint32_t near_word(const struct geo_index *index, struct index_spot spot)
+/* The word of the near list at the point; 0: none. */
+static inline uint32_t near_of(const struct geo_index *index, struct geo_point p)
 {
+    struct index_spot spot = index_spot_of(index, p);
     uint32_t head = index->lines[spot.cell];
-    return (head >> 3) + 1 + index_place(head & 7, index->cell_bits, spot.east, spot.north);
+    uint32_t place = index_place(head & 7, index->cell_bits, spot.east, spot.north);
+    return index_near_list(index->words, head, index_near_entries(index->words, head)[place]);
 }
 
-/* 0 where there is nothing to search. */
+/* The first word of the list; 0 where there is nothing to search. */
 static inline uint32_t list_of(uint32_t near, float reach_m)
 {
-    return reach_m < (float)(near % GEO_NEAR_M) ? 0 : near / GEO_NEAR_M * 4;
+    return reach_m < (float)(near % GEO_NEAR_M) ? 0 : near / GEO_NEAR_M * 2;
 }
 
 static inline bool is_listed(const struct geo_index *index, float reach_m)
@@ -194,12 +197,11 @@ static void search_point(struct search *search)
         search_around(search);
         return;
     }
-    struct index_spot spot = index_spot_of(index, search->point);
-    uint32_t near = index->words[near_word(index, spot)];
+    uint32_t near = near_of(index, search->point);
     uint32_t list = list_of(near, search->reach_m);
     if (list != 0) {
         index_scale(search->index, search->point, &search->lat_m, &search->lon_m);
-        search_list(search, index->words + list);
+        search_near(search, index->words + list);
     }
 }
 
@@ -303,7 +305,7 @@ static bool answer_point(struct near_batch *batch, struct search *search, uint32
     search->more = false;
     if (list != 0) {
         index_scale(search->index, search->point, &search->lat_m, &search->lon_m);
-        search_list(search, search->index->words + list);
+        search_near(search, search->index->words + list);
     } else {
         search_around(search);
     }
@@ -342,17 +344,14 @@ static uint32_t near_batch(struct near_batch *batch, uint32_t count, const uint3
     uint32_t lists[BATCH], done = 0;
     bool far[BATCH], any_far = false;
     uint32_t whole = index->has_avx2 ? count & ~7u : 0;
-    index_near_words_avx2(index, batch->points, whole, lists);
+    index_near_lists_avx2(index, batch->points, whole, lists);
     for (uint32_t i = whole; i < count; i++) {
-        lists[i] = near_word(index, index_spot_of(index, batch->points[i]));
-    }
-    for (uint32_t i = 0; i < count; i++) {
-        __builtin_prefetch(index->words + lists[i]);
+        lists[i] = near_of(index, batch->points[i]);
     }
     for (uint32_t i = 0; i < count; i++) {
         far[i] = !is_listed(index, batch->reaches_m[i]);
         any_far |= far[i];
-        lists[i] = far[i] ? 0 : list_of(index->words[lists[i]], batch->reaches_m[i]);
+        lists[i] = far[i] ? 0 : list_of(lists[i], batch->reaches_m[i]);
         __builtin_prefetch(index->words + lists[i]);
     }
     if (index->has_avx2 && !any_far) {

@@ -9,10 +9,10 @@
 
 enum { ITEMS_MAX = 512 };
 
-/* A run, the point that asks for its distance, and the answer. */
+/* Edges, the point that asks for their distance, the square of its reach, and the answer. */
 struct items {
     uint32_t count;
-    uint32_t edges[ITEMS_MAX + LANES8], shapes[ITEMS_MAX + LANES8], points[ITEMS_MAX + LANES8];
+    uint32_t edges[ITEMS_MAX + LANES8], points[ITEMS_MAX + LANES8];
     float limits2[ITEMS_MAX + LANES8], gaps2[ITEMS_MAX + LANES8];
 };
 
@@ -21,35 +21,55 @@ struct scales {
     float lat_m[INDEX_BATCH], lon_m[INDEX_BATCH];
 };
 
-/* Those runs of the list that may be within reach; what is read behind the list is left out. */
+/* Those of the list that may be within reach; what is read behind the list is left out. */
 AVX2 static inline void push_list(struct items *items, const uint32_t *list, uint32_t point,
                                   float reach_m)
 {
-    const __m256i iota = _mm256_setr_epi32(0, 1, 4, 5, 2, 3, 6, 7); /* as shuffles leave them */
-    const __m256i metres_mask = _mm256_set1_epi32(RUN_METRES_MASK << RUN_METRES_BITS);
-    __m256i reach = _mm256_set1_epi32((int)((uint32_t)reach_m << RUN_METRES_BITS));
+    const __m256i iota = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+    __m256i reach = _mm256_set1_epi32((int)reach_m);
     uint32_t count = items->count;
     for (uint32_t r = 0; r < list[0]; r += LANES8) {
-        __m256 low = _mm256_castsi256_ps(lanes8_load(list + 1 + 2 * (size_t)r));
-        __m256 high = _mm256_castsi256_ps(lanes8_load(list + 1 + 2 * (size_t)r + LANES8));
-        __m256i edges = _mm256_castps_si256(_mm256_shuffle_ps(low, high, 0x88));
-        __m256i shapes = _mm256_castps_si256(_mm256_shuffle_ps(low, high, 0xdd));
-        __m256i is_far = _mm256_cmpgt_epi32(_mm256_and_si256(shapes, metres_mask), reach);
+        __m256i runs = lanes8_load(list + 1 + r);
+        __m256i is_far = _mm256_cmpgt_epi32(_mm256_srli_epi32(runs, POINT_BITS), reach);
         __m256i wanted = _mm256_andnot_si256(
             is_far, _mm256_cmpgt_epi32(_mm256_set1_epi32((int)(list[0] - r)), iota));
-        edges = _mm256_permute4x64_epi64(edges, 0xd8);
-        shapes = _mm256_permute4x64_epi64(_mm256_andnot_si256(metres_mask, shapes), 0xd8);
-        wanted = _mm256_permute4x64_epi64(wanted, 0xd8);
         uint32_t mask = (uint32_t)_mm256_movemask_ps(_mm256_castsi256_ps(wanted));
-        __m256i order = lanes8_order(mask);
-        edges = _mm256_and_si256(edges, _mm256_set1_epi32(POINT_MASK));
-        lanes8_store(items->edges + count, _mm256_permutevar8x32_epi32(edges, order));
-        lanes8_store(items->shapes + count, _mm256_permutevar8x32_epi32(shapes, order));
+        __m256i edges = _mm256_permutevar8x32_epi32(runs, lanes8_order(mask));
+        lanes8_store(items->edges + count,
+                     _mm256_and_si256(edges, _mm256_set1_epi32(POINT_MASK)));
         lanes8_store(items->points + count, _mm256_set1_epi32((int)point));
         _mm256_storeu_ps(items->limits2 + count, _mm256_set1_ps(reach_m * reach_m));
         count += (uint32_t)__builtin_popcount(mask);
     }
     items->count = count;
+}
+
+static inline uint32_t owner_of(const struct geo_index *index, uint32_t point)
+{
+    return index->owners_of[point / OWNER_POINTS];
+}
+
+/* Round shapes and such with long edges, of which most indexes have none. */
+static void raise_limits(const struct near_batch *batch, struct items *items)
+{
+    for (uint32_t k = 0; k < items->count; k++) {
+        uint32_t shape = owner_of(batch->index, items->edges[k]);
+        if ((shape & RUN_ROUND) != 0) {
+            double radius_m = batch->index->shapes[shape & SHAPE_MASK].radius_m;
+            float far_m = batch->reaches_m[items->points[k]] + (float)radius_m;
+            items->limits2[k] = far_m * far_m;
+        }
+    }
+}
+
+static void measure_long(const struct near_batch *batch, struct items *items)
+{
+    for (uint32_t k = 0; k < items->count; k++) {
+        if ((owner_of(batch->index, items->edges[k]) & RUN_LONG) != 0) {
+            items->gaps2[k] = index_long_gap2(batch->index->points + items->edges[k],
+                                              RUN_EDGES_MAX, batch->points[items->points[k]]);
+        }
+    }
 }
 
 AVX2 static inline __m256 from_here(const struct geo_point *points, __m256i here, __m256 scale)
@@ -96,15 +116,33 @@ AVX2 static inline bool is_in_set(const struct geo_index *index, uint32_t set, u
 AVX2 static void measure(const struct near_batch *batch, struct items *items,
                          const struct scales *scales)
 {
-    const struct geo_index *index = batch->index;
     for (uint32_t k = 0; k < items->count; k++) {
         uint32_t i = items->points[k];
-        const struct geo_point *edges = index->points + items->edges[k];
-        items->gaps2[k] =
-            __builtin_expect((items->shapes[k] & RUN_LONG) != 0, 0)
-                ? index_long_gap2(edges, RUN_EDGES_MAX, batch->points[i])
-                : eight_gap2(edges, batch->points[i], scales->lat_m[i], scales->lon_m[i]);
+        items->gaps2[k] = eight_gap2(batch->index->points + items->edges[k], batch->points[i],
+                                     scales->lat_m[i], scales->lon_m[i]);
     }
+    if ((batch->index->flags & RUN_LONG) != 0) {
+        measure_long(batch, items);
+    }
+}
+
+/* Drops what is out of reach. */
+AVX2 static void drop_far(struct items *items)
+{
+    uint32_t kept = 0;
+    for (uint32_t k = 0; k < items->count; k += LANES8) {
+        __m256i edges = lanes8_load(items->edges + k), points = lanes8_load(items->points + k);
+        __m256 gaps2 = _mm256_loadu_ps(items->gaps2 + k);
+        __m256 near = _mm256_cmp_ps(gaps2, _mm256_loadu_ps(items->limits2 + k), _CMP_LE_OQ);
+        uint32_t left = items->count - k, mask = (uint32_t)_mm256_movemask_ps(near);
+        mask &= left < LANES8 ? (1u << left) - 1 : 0xff;
+        __m256i order = lanes8_order(mask);
+        lanes8_store(items->edges + kept, _mm256_permutevar8x32_epi32(edges, order));
+        lanes8_store(items->points + kept, _mm256_permutevar8x32_epi32(points, order));
+        _mm256_storeu_ps(items->gaps2 + kept, _mm256_permutevar8x32_ps(gaps2, order));
+        kept += (uint32_t)__builtin_popcount(mask);
+    }
+    items->count = kept;
 }
 
 static inline uint32_t bits_of(float value)
@@ -133,40 +171,24 @@ AVX2 static inline float distance_of(const struct near_batch *batch, uint32_t ta
     return float_of(bits_of(away_m) | (uint32_t)covers << 31);
 }
 
-/* Drops what is out of reach. Of round shapes that is not known yet. */
-AVX2 static void drop_far(struct items *items)
-{
-    uint32_t kept = 0;
-    for (uint32_t k = 0; k < items->count; k += LANES8) {
-        __m256i shapes = lanes8_load(items->shapes + k), points = lanes8_load(items->points + k);
-        __m256 gaps2 = _mm256_loadu_ps(items->gaps2 + k);
-        __m256 near = _mm256_cmp_ps(gaps2, _mm256_loadu_ps(items->limits2 + k), _CMP_LE_OQ);
-        near = _mm256_or_ps(near, _mm256_castsi256_ps(_mm256_slli_epi32(shapes, 1)));
-        uint32_t left = items->count - k, mask = (uint32_t)_mm256_movemask_ps(near);
-        mask &= left < LANES8 ? (1u << left) - 1 : 0xff;
-        __m256i order = lanes8_order(mask);
-        lanes8_store(items->shapes + kept, _mm256_permutevar8x32_epi32(shapes, order));
-        lanes8_store(items->points + kept, _mm256_permutevar8x32_epi32(points, order));
-        _mm256_storeu_ps(items->gaps2 + kept, _mm256_permutevar8x32_ps(gaps2, order));
-        kept += (uint32_t)__builtin_popcount(mask);
-    }
-    items->count = kept;
-}
-
 /* Writes those within reach; there is room. A shape's runs follow one another: the last one speaks
  * for all. Squares are not negative, so that their bits compare as they do. */
 AVX2 static void answer(struct near_batch *batch, struct items *items, const uint32_t *sets,
                         uint32_t *counts)
 {
+    const struct geo_index *index = batch->index;
     uint32_t written = batch->written, before = 0x7fffffff;
-    items->shapes[items->count] = UINT32_MAX;
+    items->edges[items->count] = NO_EDGE; /* its owner is none of theirs */
+    items->points[items->count] = UINT32_MAX;
+    uint32_t next = items->count > 0 ? owner_of(index, items->edges[0]) : 0;
     for (uint32_t k = 0; k < items->count; k++) {
-        uint32_t i = items->points[k], tag = items->shapes[k], shape = tag & SHAPE_MASK;
-        uint32_t goes_on = (items->shapes[k + 1] == tag) & (items->points[k + 1] == i);
+        uint32_t i = items->points[k], tag = next, shape = tag & SHAPE_MASK;
+        next = owner_of(index, items->edges[k + 1]);
+        uint32_t goes_on = (next == tag) & (items->points[k + 1] == i);
         uint32_t gap2 = bits_of(items->gaps2[k]);
         gap2 = gap2 < before ? gap2 : before;
         before = gap2 | (goes_on - 1) >> 1;
-        bool covers = is_in_set(batch->index, sets[i], shape);
+        bool covers = is_in_set(index, sets[i], shape);
         float distance_m = distance_of(batch, tag, float_of(gap2), covers);
         batch->near[written] = (struct geo_near){shape, distance_m};
         uint32_t is_near = (goes_on ^ 1) & (fabsf(distance_m) <= batch->reaches_m[i]);
@@ -176,18 +198,29 @@ AVX2 static void answer(struct near_batch *batch, struct items *items, const uin
     batch->written = written;
 }
 
-/* The words of their near entries. */
-AVX2 void index_near_words_avx2(const struct geo_index *index, const struct geo_point *points,
-                                uint32_t count, uint32_t *ret_words)
+AVX2 void index_near_lists_avx2(const struct geo_index *index, const struct geo_point *points,
+                                uint32_t count, uint32_t *ret_lists)
 {
-    ASSERT(count % LANES8 == 0);
+    uint32_t heads[INDEX_BATCH], places[INDEX_BATCH];
+    ASSERT(count % LANES8 == 0 && count <= INDEX_BATCH);
     for (uint32_t i = 0; i < count; i += LANES8) {
         __m256i north, east;
         lanes8_steps(index, points + i, &north, &east);
         __m256i head = lanes8_heads(index, index->lines, north, east);
-        __m256i word = _mm256_add_epi32(_mm256_srli_epi32(head, 3),
-                                        lanes8_places(index, head, north, east));
-        lanes8_store(ret_words + i, _mm256_add_epi32(word, _mm256_set1_epi32(1)));
+        lanes8_store(heads + i, head);
+        lanes8_store(places + i, lanes8_places(index, head, north, east));
+        for (uint32_t k = i; k < i + LANES8; k++) {
+            __builtin_prefetch(index_near_entries(index->words, heads[k]) + places[k]);
+        }
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t entry = index_near_entries(index->words, heads[i])[places[i]];
+        uint32_t before = (heads[i] >> 3) + index_near_entry_words(heads[i] & 7);
+        places[i] = entry != 0 ? before + entry : 0;
+        __builtin_prefetch(index->words + places[i]);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        ret_lists[i] = index->words[places[i]];
     }
 }
 
@@ -215,6 +248,9 @@ AVX2 uint32_t index_near_some_avx2(struct near_batch *batch, uint32_t count, con
     }
     memset(ret_ends, 0, count * sizeof *ret_ends);
     uint32_t end = batch->written;
+    if ((index->flags & RUN_ROUND) != 0) {
+        raise_limits(batch, &items);
+    }
     measure(batch, &items, &scales);
     drop_far(&items);
     answer(batch, &items, sets, ret_ends);
@@ -227,10 +263,10 @@ AVX2 uint32_t index_near_some_avx2(struct near_batch *batch, uint32_t count, con
 
 #else
 
-void index_near_words_avx2(const struct geo_index *index, const struct geo_point *points,
-                           uint32_t count, uint32_t *ret_words)
+void index_near_lists_avx2(const struct geo_index *index, const struct geo_point *points,
+                           uint32_t count, uint32_t *ret_lists)
 {
-    (void)index, (void)points, (void)count, (void)ret_words;
+    (void)index, (void)points, (void)count, (void)ret_lists;
 }
 
 uint32_t index_near_some_avx2(struct near_batch *batch, uint32_t count, const uint32_t *lists,

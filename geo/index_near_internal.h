@@ -62,9 +62,9 @@ static inline bool index_is_in_set(const struct geo_index *index, uint32_t set, 
 /* Of edges that floats do not hold. */
 float index_long_gap2(const struct geo_point *points, uint32_t edges, struct geo_point p);
 
-/* The words of the near entries of 8 k points. Only where the processor has AVX2. */
-void index_near_words_avx2(const struct geo_index *index, const struct geo_point *points,
-                           uint32_t count, uint32_t *ret_words);
+/* The near lists of 8 k points, at most INDEX_BATCH, with their metres; 0: none. */
+void index_near_lists_avx2(const struct geo_index *index, const struct geo_point *points,
+                           uint32_t count, uint32_t *ret_lists);
 /* The answers of `count` points by their lists (0: none), none of them far; 0: not done. */
 uint32_t index_near_some_avx2(struct near_batch *batch, uint32_t count, const uint32_t *lists,
                               const uint32_t *sets, uint32_t *ret_ends);

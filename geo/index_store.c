@@ -45,6 +45,11 @@ static bool room_for_u32s(struct index_store *store, uint32_t **items, size_t co
 
 static bool room_for_points(struct index_store *store, size_t more)
 {
+    size_t owners = store->point_count / OWNER_POINTS;
+    if (!room_for_u32s(store, &store->owners_of, owners, &store->owner_room,
+                       more / OWNER_POINTS + 1)) {
+        return false;
+    }
     void *untyped = store->points;
     bool ok = make_room(store, &untyped, sizeof *store->points, store->point_count,
                         &store->point_room, more);
@@ -65,6 +70,7 @@ enum status index_store_grow_words(struct index_store *store, size_t count)
 static void free_store(struct index_store *store)
 {
     free(store->points);
+    free(store->owners_of);
     free(store->words);
     free(store->set_starts);
     free(store->set_items);
@@ -105,22 +111,36 @@ void index_store_leave(struct index_store *store)
 }
 
 enum status index_store_add_ring(struct index_store *store, const struct geo_point *points,
-                                 uint32_t count, bool closed)
+                                 uint32_t count, bool closed, uint32_t *ret_first)
 {
-    ASSERT(count > 0);
-    if (store->point_count + count + RING_PAD + 1 > POINT_MASK) {
+    ASSERT(count > 0 && store->point_count % OWNER_POINTS == 0);
+    size_t taken = (count + (size_t)RING_PAD + OWNER_POINTS) / OWNER_POINTS * OWNER_POINTS;
+    if (store->point_count + taken > POINT_MASK) {
         return STATUS_TOO_LARGE;
     }
-    if (!room_for_points(store, count + (size_t)RING_PAD + 1)) {
+    if (!room_for_points(store, taken)) {
         return STATUS_NO_MEMORY;
     }
     struct geo_point *at = store->points + store->point_count;
     memcpy(at, points, count * sizeof *points);
-    for (uint32_t i = 0; i <= RING_PAD; i++) {
-        at[count + i] = points[closed ? 0 : count - 1];
+    for (size_t i = count; i < taken; i++) {
+        at[i] = points[closed ? 0 : count - 1];
     }
-    store->point_count += count + RING_PAD + 1;
+    *ret_first = (uint32_t)store->point_count;
+    store->point_count += taken;
     return STATUS_OK;
+}
+
+void index_store_set_owner(struct index_store *store, const struct index_shape *shape,
+                           uint32_t number)
+{
+    for (uint32_t r = 0; r < shape->ring_count; r++) {
+        size_t first = index_ring_first(shape, store->words, r);
+        size_t end = first + store->words[shape->rings + 2 * r + 1] + RING_PAD + 1;
+        for (size_t i = first; i < end; i += OWNER_POINTS) {
+            store->owners_of[i / OWNER_POINTS] = number | shape->flags;
+        }
+    }
 }
 
 /* Twice the room, on a line of the cache. */
@@ -153,7 +173,9 @@ enum status index_store_fix(struct index_store *store)
     void *points = store->points;
     bool ok = settle(&points, sizeof *store->points, store->point_count, &store->point_room);
     store->points = points;
-    ok = ok && settle_u32s(&store->words, store->word_count, &store->word_room) &&
+    ok = ok &&
+         settle_u32s(&store->owners_of, store->point_count / OWNER_POINTS, &store->owner_room) &&
+         settle_u32s(&store->words, store->word_count, &store->word_room) &&
          settle_u32s(&store->set_starts, store->set_start_count, &store->set_start_room) &&
          settle_u32s(&store->set_items, store->set_item_count, &store->set_item_room);
     if (!ok) {
