@@ -15,6 +15,7 @@
 
 #include "base/status.h"
 #include "geo/shape.h"
+#include "geo/way.h"
 
 struct geo_index;
 
@@ -79,6 +80,13 @@ uint32_t geo_index_near_batch(const struct geo_index *index, const struct geo_po
                               const float *reaches_m, uint32_t count, uint32_t *ret_sets,
                               struct geo_near *ret_near, uint32_t near_capacity,
                               uint32_t *ret_ends);
+
+/* Which shapes the straight way from a to b passes, and where: the stretches of geo_shape_way, by
+ * ascending shape, then from. Returns how many; at most ret_capacity are written, the first ones.
+ * *ret_coarse (may be NULL): the answer of one of them is coarse. Fast for ways of some kilometres;
+ * one that lies over more than a thousand edges is compared with every shape. */
+uint32_t geo_index_way(const struct geo_index *index, struct geo_point a, struct geo_point b,
+                       struct geo_stretch *ret, uint32_t ret_capacity, bool *ret_coarse);
 
 uint32_t geo_index_shape_count(const struct geo_index *index);
 /* Of what is in use; room reserved for changes is not counted. */

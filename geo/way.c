@@ -321,7 +321,7 @@ uint32_t geo_way_finish(struct geo_way *way, const struct geo_way_ends *ends, ui
 }
 
 /* Does the ray from p to the west cross the edge? */
-static bool is_crossed(struct geo_point p, struct geo_point a, struct geo_point b)
+bool geo_way_ray_crosses(struct geo_point p, struct geo_point a, struct geo_point b)
 {
     struct geo_point low = a.lat_e7 < b.lat_e7 ? a : b, high = a.lat_e7 < b.lat_e7 ? b : a;
     if (p.lat_e7 < low.lat_e7 || p.lat_e7 >= high.lat_e7) {
@@ -343,7 +343,7 @@ static uint32_t polygon_way(const struct geo_shape *shape, struct geo_point a, s
         uint32_t end = shape->ring_ends[ring];
         for (uint32_t i = start; i < end; i++) {
             struct geo_point p = shape->points[i], q = shape->points[i + 1 < end ? i + 1 : start];
-            ends.start_inside ^= is_crossed(way.start, p, q);
+            ends.start_inside ^= geo_way_ray_crosses(way.start, p, q);
             geo_way_edge(&way, p, q);
         }
         start = end;

@@ -49,6 +49,9 @@ void geo_way_init(struct geo_way *way, struct geo_point a, struct geo_point b);
 /* One edge of the polygon, in any order and direction, each once. Edges that the way does not meet may be left out. */
 void geo_way_edge(struct geo_way *way, struct geo_point p, struct geo_point q);
 
+/* Does the ray from start to the west cross the edge? */
+bool geo_way_ray_crosses(struct geo_point start, struct geo_point p, struct geo_point q);
+
 struct geo_way_ends {
     /* The parity of the edges that the ray from way->start to the west crosses: lower.lat <= lat < upper.lat and start
      * strictly right of the edge. What the index has as `base XOR crossed`. */
