@@ -4,22 +4,24 @@
 
 #include "cli/cli.h"
 #include "cli/control_client.h"
+#include "cli/fences_draw.h"
 #include "geo/geojson.h"
 #include "storage/registry.h"
 
 #define USAGE                                                                                                   \
     "campusctl fences import FILE [--datum wgs84|gcj02|bd09] [--repair] [--replace-school ID]\n"                \
     "       campusctl fences check FILE [--datum wgs84|gcj02|bd09] [--repair]\n"                                \
+    "       campusctl fences draw FILE --at LAT,LON [--around METRES] [--datum ...] > picture.svg\n"             \
     "       campusctl fences export [--school ID] [FILE]\n"                                                     \
     "       campusctl fences list [--school ID]\n"                                                              \
-    "and --pg CONNINFO with each but check, which only tells. --datum is for features that name none.\n"        \
+    "and --pg CONNINFO with each but check and draw, which need no database. --datum is for features that name none.\n"        \
     "--repair makes invalid polygons valid, and says of each what that changed; without it they are refused.\n" \
     "--replace-school retires the live fences of the school that the file does not hold (\"\": those that\n"    \
     "concern everyone)."
 #define BYTES_MAX ((size_t)4 << 30)
 
 struct fences_job {
-    const char *conninfo, *datum, *school, *replace_school;
+    const char *conninfo, *datum, *school, *replace_school, *at, *around_m;
     bool repair, help;
 };
 
@@ -188,9 +190,12 @@ static int run_show(const struct fences_job *job, bool as_table, const char *pat
 static bool are_wrong(const struct fences_job *job, const char *command)
 {
     bool import = strcmp(command, "import") == 0, check = strcmp(command, "check") == 0;
-    return ((import || check) && job->school != NULL) || (!import && job->replace_school != NULL) ||
-           (!import && !check && (job->datum != NULL || job->repair)) ||
-           (check && job->conninfo != NULL);
+    bool draw = strcmp(command, "draw") == 0;
+    return ((import || check || draw) && job->school != NULL) ||
+           (!import && job->replace_school != NULL) || (!import && !check && job->repair) ||
+           (!import && !check && !draw && job->datum != NULL) ||
+           ((check || draw) && job->conninfo != NULL) ||
+           (!draw && (job->at != NULL || job->around_m != NULL));
 }
 
 static int run(struct fences_job *job, int words, char **argv)
@@ -200,12 +205,16 @@ static int run(struct fences_job *job, int words, char **argv)
     if (are_wrong(job, command)) {
         return cli_usage(USAGE, "%s does not take these options", command);
     }
-    if ((importing || checking) && words != 3) {
+    bool drawing = strcmp(command, "draw") == 0;
+    if ((importing || checking || drawing) && words != 3) {
         return words < 3 ? cli_usage(USAGE, "%s which file?", command)
                          : cli_usage(USAGE, "%s is not understood here", argv[words - 1]);
     }
     if (checking) {
         return run_check(job, argv[2]);
+    }
+    if (drawing) {
+        return fences_draw(argv[2], job->at, job->around_m, job->datum);
     }
     if (job->conninfo == NULL) {
         job->conninfo = cli_setting("pg");
@@ -232,6 +241,8 @@ int cmd_fences(int argc, char **argv)
                                          {"--datum", &job.datum, NULL},
                                          {"--school", &job.school, NULL},
                                          {"--replace-school", &job.replace_school, NULL},
+                                         {"--at", &job.at, NULL},
+                                         {"--around", &job.around_m, NULL},
                                          {"--repair", NULL, &job.repair},
                                          {"--help", NULL, &job.help},
                                          {NULL, NULL, NULL}};
@@ -244,5 +255,5 @@ int cmd_fences(int argc, char **argv)
         (void)printf("usage: %s\n", USAGE);
         return CLI_OK;
     }
-    return words >= 2 ? run(&job, words, argv) : cli_usage(USAGE, "import, check, export or list?");
+    return words >= 2 ? run(&job, words, argv) : cli_usage(USAGE, "import, check, draw, export or list?");
 }

@@ -88,6 +88,10 @@ uint32_t geo_index_near_batch(const struct geo_index *index, const struct geo_po
 uint32_t geo_index_way(const struct geo_index *index, struct geo_point a, struct geo_point b,
                        struct geo_stretch *ret, uint32_t ret_capacity, bool *ret_coarse);
 
+/* Whether every number in the index leads to where it may, and some thousand places are covered by
+ * what covers them. For tests and for doubts: seconds of work. STATUS_INVALID: where, and what. */
+enum status geo_index_check(const struct geo_index *index, struct status_detail *detail) MUST_CHECK;
+
 uint32_t geo_index_shape_count(const struct geo_index *index);
 /* Of what is in use; room reserved for changes is not counted. */
 size_t geo_index_bytes(const struct geo_index *index);

@@ -259,6 +259,8 @@ static void publish(struct geo_index *index)
     index->owners_of = store->owners_of;
     index->set_starts = store->set_starts;
     index->set_items = store->set_items;
+    index->word_count = (uint32_t)store->word_count;
+    index->point_count = (uint32_t)store->point_count;
     index->set_count = (uint32_t)store->set_start_count - 1;
 }
 

@@ -123,7 +123,7 @@ struct geo_index {
     const uint32_t *words, *set_starts, *set_items, *owners_of;
     const struct geo_point *points;
     uint32_t flags; /* of any of its shapes */
-    uint32_t set_count;
+    uint32_t set_count, word_count, point_count;
     bool has_avx2;
     bool has_near; /* cells are small enough, and far from the antimeridian */
     float row_part;         /* of a step in a row */
@@ -261,6 +261,9 @@ void index_find_some_avx2(const struct geo_index *index, const struct geo_point 
 /* The set of a slot that is wide or of four, for a point in a cell of 2^bits steps. */
 uint32_t index_wide_set(const struct geo_index *index, const uint32_t *slot, struct geo_point p,
                         uint32_t bits);
+
+/* By all its edges. */
+bool index_shape_covers(const struct geo_index *index, uint32_t number, struct geo_point p);
 
 /* Edges of a ring: a line has at least one. */
 static inline uint32_t index_ring_edges(const struct index_shape *shape, const uint32_t *words,
