@@ -176,6 +176,103 @@ static void edges_upon_edges_come_to_an_end(void **state)
     expect_told(f, "too tangled");
 }
 
+/* ---- large and in order ---- */
+
+static bool is_found(const struct geo_index *index, double lat, double lon)
+{
+    uint32_t found[GEO_FOUND_MAX];
+    struct geo_point point;
+    assert_int_equal(geo_point_from_degrees(lat, lon, &point), STATUS_OK);
+    return geo_index_find(index, point, found) == 1;
+}
+
+static struct geo_index *index_of(struct fixture *f)
+{
+    struct geo_index *index = NULL;
+    if (read_json(f, false) != STATUS_OK) {
+        fail_msg("%s", f->detail.text);
+    }
+    assert_int_equal(f->features.count, 1);
+    assert_int_equal(geo_index_new(&f->features.items[0].shape, 1, &index, NULL), STATUS_OK);
+    return index;
+}
+
+static void a_ring_of_100000_vertices_is_taken_and_indexed(void **state)
+{
+    struct fixture *f = *state;
+    begin(f, "Polygon");
+    add_circle(f, 113, 36, 0.5, 100000);
+    add_text(f, "]}}");
+    struct geo_index *index = index_of(f);
+    assert_int_equal(f->features.items[0].shape.point_count, 100000);
+    assert_true(is_found(index, 36, 113));
+    for (uint32_t i = 0; i < 1000; i++) { /* a metre on either side of the ring */
+        double east = cos(0.00628 * i), north = sin(0.00628 * i);
+        assert_true(is_found(index, 36 + 0.49999 * north, 113 + 0.49999 * east));
+        assert_false(is_found(index, 36 + 0.50001 * north, 113 + 0.50001 * east));
+    }
+    geo_index_free(index);
+}
+
+static void a_multipolygon_of_500_parts_is_taken_and_indexed(void **state)
+{
+    struct fixture *f = *state;
+    begin(f, "MultiPolygon");
+    for (uint32_t i = 0; i < 500; i++) {
+        add_text(f, i > 0 ? ",[" : "[");
+        add_circle(f, 113 + 0.01 * (i % 25), 36 + 0.01 * floor(i / 25.0), 0.004, 40);
+        add_text(f, "]");
+    }
+    add_text(f, "]}}");
+    struct geo_index *index = index_of(f);
+    assert_int_equal(f->features.items[0].shape.ring_count, 500);
+    for (uint32_t i = 0; i < 500; i++) {
+        assert_true(is_found(index, 36 + 0.01 * floor(i / 25.0), 113 + 0.01 * (i % 25)));
+        assert_false(is_found(index, 36.005 + 0.01 * floor(i / 25.0), 113.005 + 0.01 * (i % 25)));
+    }
+    geo_index_free(index);
+}
+
+static void a_polygon_with_200_holes_is_taken_and_indexed(void **state)
+{
+    struct fixture *f = *state;
+    begin(f, "Polygon");
+    add_circle(f, 113.1, 36.05, 0.5, 100);
+    for (uint32_t i = 0; i < 200; i++) {
+        add_text(f, ",");
+        add_circle(f, 113 + 0.01 * (i % 20), 36 + 0.01 * floor(i / 20.0), 0.004, 40);
+    }
+    add_text(f, "]}}");
+    struct geo_index *index = index_of(f);
+    assert_int_equal(f->features.items[0].shape.ring_count, 201);
+    for (uint32_t i = 0; i < 200; i++) {
+        assert_false(is_found(index, 36 + 0.01 * floor(i / 20.0), 113 + 0.01 * (i % 20)));
+        assert_true(is_found(index, 36.005 + 0.01 * floor(i / 20.0), 113.005 + 0.01 * (i % 20)));
+    }
+    geo_index_free(index);
+}
+
+static void more_points_or_rings_than_the_limit_are_refused(void **state)
+{
+    struct fixture *f = *state;
+    begin(f, "Polygon");
+    add_text(f, "[[0,0]");
+    for (uint32_t i = 1; i < GEO_SHAPE_POINTS_MAX; i++) {
+        add_text(f, i % 2 > 0 ? ",[1,1]" : ",[0,1]");
+    }
+    add_text(f, ",[0,0]]]}}"); /* the one too many */
+    assert_int_equal(read_json(f, false), STATUS_TOO_LARGE);
+    expect_told(f, "more than 1000000 points in one fence: simplify it");
+    begin(f, "MultiPolygon");
+    for (uint32_t i = 0; i <= GEO_GEOJSON_RINGS_MAX; i++) {
+        buffer_printf(&f->json, "%s[[[%u,0],[%u,1],[0,2],[%u,0]]]", i > 0 ? "," : "", i % 90,
+                      i % 90 + 1, i % 90);
+    }
+    add_text(f, "]}}");
+    assert_int_equal(read_json(f, false), STATUS_TOO_LARGE);
+    expect_told(f, "more than 10000 rings in one fence");
+}
+
 int main(void)
 {
 #define LARGE_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -184,6 +281,10 @@ int main(void)
         LARGE_TEST(a_ring_of_3000_random_points_is_too_tangled),
         LARGE_TEST(parts_that_overlap_are_united_or_too_tangled),
         LARGE_TEST(edges_upon_edges_come_to_an_end),
+        LARGE_TEST(a_ring_of_100000_vertices_is_taken_and_indexed),
+        LARGE_TEST(a_multipolygon_of_500_parts_is_taken_and_indexed),
+        LARGE_TEST(a_polygon_with_200_holes_is_taken_and_indexed),
+        LARGE_TEST(more_points_or_rings_than_the_limit_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
