@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-
 enum { HARD_POINTS_A_CORNER = 22, TOLD_MAX = 5 };
 
 /* ---- comparing ---- */

@@ -8,15 +8,15 @@
 #include "geo/geojson.h"
 #include "storage/registry.h"
 
-#define USAGE                                                                                                   \
-    "campusctl fences import FILE [--datum wgs84|gcj02|bd09] [--repair] [--replace-school ID]\n"                \
-    "       campusctl fences check FILE [--datum wgs84|gcj02|bd09] [--repair]\n"                                \
-    "       campusctl fences draw FILE --at LAT,LON [--around METRES] [--datum ...] > picture.svg\n"             \
-    "       campusctl fences export [--school ID] [FILE]\n"                                                     \
-    "       campusctl fences list [--school ID]\n"                                                              \
-    "and --pg CONNINFO with each but check and draw, which need no database. --datum is for features that name none.\n"        \
-    "--repair makes invalid polygons valid, and says of each what that changed; without it they are refused.\n" \
-    "--replace-school retires the live fences of the school that the file does not hold (\"\": those that\n"    \
+#define USAGE                                                                                                           \
+    "campusctl fences import FILE [--datum wgs84|gcj02|bd09] [--repair] [--replace-school ID]\n"                        \
+    "       campusctl fences check FILE [--datum wgs84|gcj02|bd09] [--repair]\n"                                        \
+    "       campusctl fences draw FILE --at LAT,LON [--around METRES] [--datum ...] > picture.svg\n"                    \
+    "       campusctl fences export [--school ID] [FILE]\n"                                                             \
+    "       campusctl fences list [--school ID]\n"                                                                      \
+    "and --pg CONNINFO with each but check and draw, which need no database. --datum is for features that name none.\n" \
+    "--repair makes invalid polygons valid, and says of each what that changed; without it they are refused.\n"         \
+    "--replace-school retires the live fences of the school that the file does not hold (\"\": those that\n"            \
     "concern everyone)."
 #define BYTES_MAX ((size_t)4 << 30)
 
@@ -255,5 +255,6 @@ int cmd_fences(int argc, char **argv)
         (void)printf("usage: %s\n", USAGE);
         return CLI_OK;
     }
-    return words >= 2 ? run(&job, words, argv) : cli_usage(USAGE, "import, check, draw, export or list?");
+    return words >= 2 ? run(&job, words, argv)
+                      : cli_usage(USAGE, "import, check, draw, export or list?");
 }

@@ -48,8 +48,7 @@ static enum status read_view(const char *at, const char *around_m, struct geo_in
     }
     if (around_m != NULL &&
         (read_number(&around_m, '\0', &around) != STATUS_OK || around < 1 || around > 20000)) {
-        return status_detail_set(detail, STATUS_INVALID,
-                                 "--around: give metres from 1 to 20000");
+        return status_detail_set(detail, STATUS_INVALID, "--around: give metres from 1 to 20000");
     }
     double lat_e7 = around / STEP_M, lon_e7 = lat_e7 / fmax(cos(lat * 0.017453292519943295), 1e-3);
     ret->low = (struct geo_point){clamp(ret->mark.lat_e7 - lat_e7, GEO_LAT_E7_MAX),
@@ -64,8 +63,7 @@ static enum status read_features(const char *path, const char *datum, struct are
                                  struct geo_features *ret, struct status_detail *detail)
 {
     struct cli_warnings warnings = {.path = path};
-    struct geo_geojson_options options = {
-        .lenient = true, .warn = cli_warn, .context = &warnings};
+    struct geo_geojson_options options = {.lenient = true, .warn = cli_warn, .context = &warnings};
     if (datum != NULL && geo_datum_parse(text_of(datum), &options.datum_default) != STATUS_OK) {
         return status_detail_set(detail, STATUS_INVALID, "--datum %s: use wgs84, gcj02 or bd09",
                                  datum);

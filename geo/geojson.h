@@ -54,6 +54,9 @@ struct geo_geojson_options {
     void *context;
 };
 
+/* Crossings of edges in what is repaired. GEOS takes a second for so many, and the square of it for
+ * more. */
+#define GEO_GEOJSON_CROSSINGS_MAX 30000u
 #define GEO_GEOJSON_RINGS_MAX                                                                      \
     10000u /* rings of one fence: each is held against each when written */
 

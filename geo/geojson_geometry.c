@@ -297,6 +297,30 @@ static enum status take_repaired(struct geojson_reader *reader,
     return status;
 }
 
+/* From the area at hand, before it is replaced. */
+static void describe_change(const struct geojson_reader *reader,
+                            const struct geojson_repaired *made, char *ret, size_t size)
+{
+    char left_out[96] = "", change[128];
+    double whole = made->before_m2 > 0 ? made->before_m2 : made->after_m2;
+    if (made->lines > 0 || made->specks > 0) {
+        (void)snprintf(left_out, sizeof left_out,
+                       "; left out: %u lines or points, %u parts below 1e-7 degrees", made->lines,
+                       made->specks);
+    }
+    if (made->compared) {
+        (void)snprintf(change, sizeof change,
+                       "area %.1f -> %.1f m2, of which %.1f m2 (%.3g %%) differ", made->before_m2,
+                       made->after_m2, made->changed_m2, 100 * made->changed_m2 / whole);
+    } else {
+        (void)snprintf(change, sizeof change,
+                       "the rings wind round %.1f m2, the area now is %.1f m2", made->before_m2,
+                       made->after_m2);
+    }
+    (void)snprintf(ret, size, "vertices %u -> %u, parts %u -> %u, %s%s", reader->point_count,
+                   made->point_count, reader->part_count, made->area.part_count, change, left_out);
+}
+
 static enum status repair(struct geojson_reader *reader, const struct geojson_area *area,
                           const char *reason)
 {
@@ -310,21 +334,13 @@ static enum status repair(struct geojson_reader *reader, const struct geojson_ar
     if (status != STATUS_OK) {
         return geojson_refuse(reader, "%s; it cannot be repaired: %s", reason, fault.words);
     }
-    double whole = made.before_m2 > 0 ? made.before_m2 : made.after_m2;
-    char left_out[96] = "";
-    if (made.lines > 0 || made.specks > 0) {
-        (void)snprintf(left_out, sizeof left_out,
-                       "; left out: %u lines or points, %u parts below 1e-7 degrees", made.lines,
-                       made.specks);
-    }
-    geojson_warn(reader,
-                 "repaired: %s: vertices %u -> %u, parts %u -> %u, area %.1f -> %.1f m2, of which "
-                 "%.1f m2 (%.3g %%) differ%s",
-                 reason, reader->point_count, made.point_count, reader->part_count,
-                 made.area.part_count, made.before_m2, made.after_m2, made.changed_m2,
-                 100 * made.changed_m2 / whole, left_out);
-    reader->mended = true;
+    char change[384];
+    describe_change(reader, &made, change, sizeof change);
     status = take_repaired(reader, &made);
+    if (status == STATUS_OK) {
+        geojson_warn(reader, "repaired: %s: %s", reason, change);
+        reader->mended = true;
+    }
     geojson_repaired_release(&made);
     return status;
 }

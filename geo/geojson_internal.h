@@ -40,8 +40,13 @@ struct geojson_repaired {
     struct geo_point *points; /* what area points to */
     uint32_t *ring_ends, *part_ends;
     uint32_t point_count;
-    double before_m2, after_m2; /* before: by the even-odd rule */
-    double changed_m2;          /* inside before or after, but not both */
+    uint32_t crossings; /* of the edges before */
+    bool compared;      /* few enough crossings to say what share of the area changed */
+    double
+        before_m2; /* compared: by the even-odd rule; else what the rings wind round: outlines less
+                           holes, overlaps twice */
+    double after_m2;
+    double changed_m2; /* compared: inside before or after, but not both */
     uint32_t lines,
         specks; /* left out: edges and points without area, parts that vanish on the lattice */
 };
@@ -49,7 +54,9 @@ struct geojson_repaired {
 /* GEOS's make-valid, on the lattice. Its "structure" method: each ring is made valid by itself, then
  * outlines are united and holes taken away. The other one ("linework") follows the even-odd rule:
  * where two parts of a ground overlap, as drawn by hand they do, it would leave a hole in which
- * a pupil is said to have left. STATUS_INVALID: *ret_fault says why it cannot be; STATUS_NO_MEMORY.
+ * a pupil is said to have left. The time is bounded: what has more than
+ * GEO_GEOJSON_CROSSINGS_MAX crossings is refused. STATUS_INVALID: *ret_fault says why it cannot be;
+ * STATUS_NO_MEMORY.
  * geojson_repaired_release frees what it made. */
 enum status geojson_area_repair(const struct geojson_area *area, struct geojson_repaired *ret,
                                 struct geojson_fault *ret_fault) MUST_CHECK;

@@ -1,6 +1,5 @@
 /* An area out of what is none: make-valid, onto the lattice, and looked at again. */
 #include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,9 +8,8 @@
 
 /* Snap rounding gives a valid area at once; more rounds are for what nobody has seen yet. */
 enum { ROUNDS_MAX = 4 };
-
-#define RADIUS_M 6371007.2 /* the sphere with the area of the WGS-84 ellipsoid */
-#define PI       3.14159265358979323846
+/* Comparisons to count the crossings, a second at most; a million vertices in order take a tenth. */
+#define WORK_MAX 100000000u
 
 struct repair {
     GEOSContextHandle_t geos;
@@ -23,47 +21,6 @@ static void hear_geos(const char *words, void *fault)
 {
     struct geojson_fault *told = fault;
     (void)snprintf(told->words, sizeof told->words, "%s", words);
-}
-
-/* ---- m2 ---- */
-
-/* Lambert's cylindrical projection keeps areas: east is longitude, north the sine of the latitude. */
-static double ring_m2(GEOSContextHandle_t geos, const GEOSGeometry *ring)
-{
-    const double radians = PI / 180 * 1e-7;
-    const GEOSCoordSequence *sequence = GEOSGeom_getCoordSeq_r(geos, ring);
-    unsigned count = 0;
-    double sum = 0, x0 = 0, x = 0, y = 0, north = 0;
-    (void)GEOSCoordSeq_getSize_r(geos, sequence, &count);
-    for (unsigned i = 0; i < count; i++) {
-        double last = x, last_north = north;
-        (void)GEOSCoordSeq_getXY_r(geos, sequence, i, &x, &y);
-        x0 = i == 0 ? x : x0;
-        north = sin(y * radians);
-        sum += i > 0 ? (x - x0) * last_north - (last - x0) * north : 0;
-    }
-    return fabs(sum) / 2 * radians * RADIUS_M * RADIUS_M;
-}
-
-static double area_m2(GEOSContextHandle_t geos, const GEOSGeometry *geometry)
-{
-    double sum = 0;
-    if (GEOSGeomTypeId_r(geos, geometry) == GEOS_POLYGON) {
-        if (GEOSisEmpty_r(geos, geometry) == 1) {
-            return 0;
-        }
-        sum = ring_m2(geos, GEOSGetExteriorRing_r(geos, geometry));
-        for (int i = 0; i < GEOSGetNumInteriorRings_r(geos, geometry); i++) {
-            sum -= ring_m2(geos, GEOSGetInteriorRingN_r(geos, geometry, i));
-        }
-        return sum;
-    }
-    for (int i = 0; GEOSGeom_getDimensions_r(geos, geometry) == 2 &&
-                    i < GEOSGetNumGeometries_r(geos, geometry);
-         i++) {
-        sum += area_m2(geos, GEOSGetGeometryN_r(geos, geometry, i));
-    }
-    return sum;
 }
 
 /* ---- the repair ---- */
@@ -104,9 +61,8 @@ static size_t leaves_of(GEOSContextHandle_t geos, const GEOSGeometry *geometry)
     return sum;
 }
 
-/* Its polygons as one MultiPolygon; the geometry is used up. NULL: no memory. */
-static GEOSGeometry *polygons_of(GEOSContextHandle_t geos, GEOSGeometry *geometry,
-                                 uint32_t *ret_count, uint32_t *others)
+GEOSGeometry *geojson_area_polygons(GEOSContextHandle_t geos, GEOSGeometry *geometry,
+                                    uint32_t *ret_count, uint32_t *others)
 {
     GEOSGeometry *result = NULL;
     if (geometry == NULL) {
@@ -122,8 +78,8 @@ static GEOSGeometry *polygons_of(GEOSContextHandle_t geos, GEOSGeometry *geometr
     return result;
 }
 
-static GEOSGeometry *make_valid(GEOSContextHandle_t geos, const GEOSGeometry *geometry,
-                                enum GEOSMakeValidMethods method)
+GEOSGeometry *geojson_area_make_valid(GEOSContextHandle_t geos, const GEOSGeometry *geometry,
+                                      enum GEOSMakeValidMethods method)
 {
     GEOSMakeValidParams *params = GEOSMakeValidParams_create_r(geos);
     GEOSGeometry *result = NULL;
@@ -144,13 +100,14 @@ static GEOSGeometry *mend(struct repair *repair, const GEOSGeometry *original)
     GEOSGeometry *current = GEOSGeom_clone_r(geos, original);
     for (int round = 0; round < ROUNDS_MAX && current != NULL; round++) {
         uint32_t valid_parts, parts, none = 0;
-        GEOSGeometry *valid =
-            polygons_of(geos, make_valid(geos, current, GEOS_MAKE_VALID_STRUCTURE), &valid_parts,
-                        &repair->made->lines);
+        GEOSGeometry *valid = geojson_area_polygons(
+            geos, geojson_area_make_valid(geos, current, GEOS_MAKE_VALID_STRUCTURE), &valid_parts,
+            &repair->made->lines);
         GEOSGeom_destroy_r(geos, current);
         current = NULL;
         if (valid != NULL) {
-            current = polygons_of(geos, GEOSGeom_setPrecision_r(geos, valid, 1, 0), &parts, &none);
+            current = geojson_area_polygons(geos, GEOSGeom_setPrecision_r(geos, valid, 1, 0),
+                                            &parts, &none);
             GEOSGeom_destroy_r(geos, valid);
         }
         if (current != NULL && parts < valid_parts) {
@@ -162,51 +119,6 @@ static GEOSGeometry *mend(struct repair *repair, const GEOSGeometry *original)
     }
     GEOSGeom_destroy_r(geos, current);
     return NULL;
-}
-
-/* What the even-odd rule makes of rings [from, to): each by itself, then two halves against each other.
- * Make-valid of them all at once takes many minutes for some hundred parts that overlap. */
-static GEOSGeometry *even_odd(struct repair *repair, const struct geojson_area *area, uint32_t from,
-                              uint32_t to)
-{
-    GEOSContextHandle_t geos = repair->geos;
-    uint32_t parts, others = 0;
-    if (to - from == 1) {
-        uint32_t start = from > 0 ? area->ring_ends[from - 1] : 0;
-        const uint32_t end = area->ring_ends[from] - start, one = 1;
-        const struct geojson_area ring = {area->points + start, &end, &one, 1, 1};
-        GEOSGeometry *drawn = geojson_area_geometry(geos, &ring);
-        GEOSGeometry *result = NULL;
-        if (drawn != NULL) {
-            result = make_valid(geos, drawn, GEOS_MAKE_VALID_LINEWORK);
-            GEOSGeom_destroy_r(geos, drawn);
-        }
-        return polygons_of(geos, result, &parts, &others);
-    }
-    uint32_t middle = from + (to - from) / 2;
-    GEOSGeometry *low = even_odd(repair, area, from, middle);
-    GEOSGeometry *high = even_odd(repair, area, middle, to);
-    GEOSGeometry *both = low != NULL && high != NULL ? GEOSSymDifference_r(geos, low, high) : NULL;
-    GEOSGeom_destroy_r(geos, low);
-    GEOSGeom_destroy_r(geos, high);
-    return polygons_of(geos, both, &parts, &others);
-}
-
-static bool compare(struct repair *repair, const struct geojson_area *area,
-                    const GEOSGeometry *after)
-{
-    GEOSContextHandle_t geos = repair->geos;
-    GEOSGeometry *before = even_odd(repair, area, 0, area->ring_count);
-    GEOSGeometry *changed = before != NULL ? GEOSSymDifference_r(geos, before, after) : NULL;
-    if (changed != NULL) {
-        repair->made->before_m2 = area_m2(geos, before);
-        repair->made->after_m2 = area_m2(geos, after);
-        repair->made->changed_m2 = area_m2(geos, changed);
-    }
-    bool done = changed != NULL;
-    GEOSGeom_destroy_r(geos, before);
-    GEOSGeom_destroy_r(geos, changed);
-    return done;
 }
 
 /* ---- back to rings ---- */
@@ -262,19 +174,36 @@ static enum status refuse(struct repair *repair, const char *words)
     return STATUS_INVALID;
 }
 
+/* What GEOS would take minutes for is not begun. */
+static enum status count_crossings(struct repair *repair, const struct geojson_area *area)
+{
+    uint32_t *crossings = &repair->made->crossings;
+    enum status status =
+        geojson_area_crossings(area, GEO_GEOJSON_CROSSINGS_MAX, WORK_MAX, crossings);
+    if (status == STATUS_OK && *crossings > GEO_GEOJSON_CROSSINGS_MAX) {
+        char words[sizeof repair->fault->words];
+        (void)snprintf(words, sizeof words, "too tangled: more than %u crossings",
+                       GEO_GEOJSON_CROSSINGS_MAX);
+        return refuse(repair, words);
+    }
+    return status;
+}
+
 static enum status run(struct repair *repair, const struct geojson_area *area,
                        const GEOSGeometry *original)
 {
+    enum status status = count_crossings(repair, area);
+    if (status != STATUS_OK) {
+        return status;
+    }
     GEOSGeometry *areas = mend(repair, original);
-    enum status status;
     if (areas == NULL) {
         return refuse(repair, "GEOS finds no valid area on the lattice of 1e-7 degrees");
     }
     if (GEOSisEmpty_r(repair->geos, areas) == 1) {
         status = refuse(repair, "no area is left of it");
-    } else if (!compare(repair, area, areas)) {
-        status = refuse(repair, "GEOS cannot say what it changes");
     } else {
+        geojson_area_compare(repair->geos, area, original, areas, repair->made);
         status = take_rings(repair, areas);
     }
     GEOSGeom_destroy_r(repair->geos, areas);

@@ -15,13 +15,14 @@ uint32_t index_find_set(const struct geo_index *index, struct geo_point p)
 {
     struct index_spot spot = index_spot_of(index, p);
     uint32_t head = index->finds[spot.cell], side = head & 7, bits = index->cell_bits;
-    uint32_t entry = index_entries(index->words, head)[index_place(side, bits, spot.east, spot.north)];
+    uint32_t entry =
+        index_entries(index->words, head)[index_place(side, bits, spot.east, spot.north)];
     if ((entry & ENTRY_SLOT) == 0) {
         return entry;
     }
     const uint32_t *slot = index_slot(index->words, head, entry);
     return (slot[2] & (SLOT_WIDE | SLOT_FOUR)) == 0 ? index_edges_set(index, slot, p)
-                                      : index_wide_set(index, slot, p, bits - side);
+                                                    : index_wide_set(index, slot, p, bits - side);
 }
 
 uint32_t geo_index_find(const struct geo_index *index, struct geo_point point,
@@ -79,8 +80,8 @@ static void find_some(const struct geo_index *index, const struct geo_point *poi
     }
     for (uint32_t k = 0; k < wide_count; k++) {
         uint8_t i = slotted[wide[k]];
-        ret_sets[i] = index_wide_set(index, slots[wide[k]], points[i],
-                                     index->cell_bits - (heads[i] & 7));
+        ret_sets[i] =
+            index_wide_set(index, slots[wide[k]], points[i], index->cell_bits - (heads[i] & 7));
     }
 }
 

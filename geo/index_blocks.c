@@ -9,7 +9,7 @@
 
 enum {
     SAME_SLOTS = 64, /* so many slots back an equal one is looked for */
-    LEAF_EDGES = 4, /* cells with more edges or places are cut again... */
+    LEAF_EDGES = 4,  /* cells with more edges or places are cut again... */
     LEAF_PLACES = 32,
     SMALL_CELL_BITS = 11, /* ...but for edges not below 20 m... */
     LEAF_EDGES_MAX = 48,
@@ -226,8 +226,8 @@ static enum status push_slot(struct build *build, const struct grid *grid,
     size_t count = (slots->count - grid->slots) / SLOT_WORDS, at = count;
     while (at > 0 && at + SAME_SLOTS > count) {
         at--;
-        if (memcmp(slots->items + grid->slots + at * SLOT_WORDS, slot,
-                   SLOT_WORDS * sizeof *slot) == 0) {
+        if (memcmp(slots->items + grid->slots + at * SLOT_WORDS, slot, SLOT_WORDS * sizeof *slot) ==
+            0) {
             *ret_entry = ENTRY_SLOT | (uint32_t)at;
             return STATUS_OK;
         }
@@ -295,9 +295,8 @@ static enum status write_groups(struct build *build, struct build_part part,
     return status == STATUS_OK ? push_wide(build, grid, WIDE_GROUPS, word, ret_entry) : status;
 }
 
-static enum status push_plain(struct build *build, struct build_part part,
-                              const struct leaf *leaf, struct build_cell cell,
-                              const struct grid *grid, uint32_t *ret_entry)
+static enum status push_plain(struct build *build, struct build_part part, const struct leaf *leaf,
+                              struct build_cell cell, const struct grid *grid, uint32_t *ret_entry)
 {
     const struct build_run *run = &build->runs[leaf->groups[0].run];
     uint32_t sets[4], flags, second = NO_EDGE;
@@ -456,8 +455,8 @@ static enum status make_block(struct build *build, struct build_part part, struc
 {
     size_t entries = (size_t)1 << (2 * side);
     uint32_t width = 1u << side;
-    struct grid grid = {NULL, build->entries.count, build->slots.count, width,
-                        {0, 0, width, width}};
+    struct grid grid = {
+        NULL, build->entries.count, build->slots.count, width, {0, 0, width, width}};
     if (!build_grow(&build->entries, entries)) {
         return STATUS_NO_MEMORY;
     }
@@ -498,8 +497,8 @@ static enum status make_entry(struct build *build, struct build_part part, struc
     build->at = cell;
     size_t edges = edges_in(build, part);
     struct leaf leaf;
-    if ((edges <= LEAF_EDGES_MAX || cell.bits <= TINY_CELL_BITS) &&
-        plan_leaf(build, part, &leaf) && leaf_will_do(&leaf, part, cell)) {
+    if ((edges <= LEAF_EDGES_MAX || cell.bits <= TINY_CELL_BITS) && plan_leaf(build, part, &leaf) &&
+        leaf_will_do(&leaf, part, cell)) {
         return is_plain(build, &leaf, 2) ? push_plain(build, part, &leaf, cell, grid, ret_entry)
                : is_plain(build, &leaf, 4)
                    ? push_four(build, part, &leaf, cell, grid, ret_entry)

@@ -9,7 +9,7 @@
 enum {
     CELL_BITS_MIN = 15, /* 360 m: a school and its surroundings lie in some coarse cells */
     COARSE_CELLS_MAX = 1 << 18,
-    NEAR_CELL_BITS_MAX = 18, /* wider ones would have long lists of what is near */
+    NEAR_CELL_BITS_MAX = 18,  /* wider ones would have long lists of what is near */
     NEAR_MARGIN_E7 = 1 << 20, /* from the antimeridian: what is near lies on this side */
     NEAR_LAT_E7_MAX = 890000000,
 };
@@ -82,8 +82,8 @@ static enum status add_shape(struct geo_index *index, const struct geo_shape *sh
     struct index_shape *ret = &index->shapes[number];
     struct geo_shape bounds = *shape;
     geo_shape_set_bounds(&bounds);
-    *ret = (struct index_shape){
-        .kind = (uint32_t)shape->kind, .low = bounds.low, .high = bounds.high};
+    *ret =
+        (struct index_shape){.kind = (uint32_t)shape->kind, .low = bounds.low, .high = bounds.high};
     enum status status;
     if (shape->kind == GEO_POLYGON) {
         status = add_polygon(index->store, shape, ret);
@@ -111,8 +111,7 @@ static enum status copy_shape(struct geo_index *index, const struct index_store 
     enum status status =
         shape->kind != 0 ? begin_rings(index->store, ret, shape->ring_count) : STATUS_OK;
     for (uint32_t r = 0; r < shape->ring_count && status == STATUS_OK; r++) {
-        const struct geo_point *points =
-            from->points + index_ring_first(shape, from->words, r);
+        const struct geo_point *points = from->points + index_ring_first(shape, from->words, r);
         status = add_ring(index->store, ret, points, from->words[shape->rings + 2 * r + 1], r);
     }
     if (status == STATUS_OK && shape->kind != 0) {
@@ -270,8 +269,8 @@ static enum status build_all(struct geo_index *index, struct status_detail *deta
     set_grid(index);
     enum status status = make_cells(index);
     if (status == STATUS_OK && index->cell_count > 0) {
-        status = build_window(index, (struct build_window){0, 0, index->width, index->height},
-                              detail);
+        status =
+            build_window(index, (struct build_window){0, 0, index->width, index->height}, detail);
     }
     if (status == STATUS_OK) {
         status = index_store_fix(index->store);
@@ -316,9 +315,8 @@ static enum status check_shape(const struct geo_shape *shape, uint32_t number,
                                struct status_detail *detail)
 {
     const char *fault = geo_shape_fault(shape);
-    return fault == NULL
-               ? STATUS_OK
-               : status_detail_set(detail, STATUS_INVALID, "shape %u: %s", number, fault);
+    return fault == NULL ? STATUS_OK
+                         : status_detail_set(detail, STATUS_INVALID, "shape %u: %s", number, fault);
 }
 
 static enum status say_too_many_points(enum status status, struct status_detail *detail)
@@ -345,8 +343,7 @@ enum status geo_index_new(const struct geo_shape *shapes, uint32_t shape_count,
         status = index->store != NULL ? STATUS_OK : STATUS_NO_MEMORY;
     }
     for (uint32_t i = 0; i < shape_count && status == STATUS_OK; i++) {
-        status = say_too_many_points(add_shape(index, &shapes[i], i),
-                                     detail);
+        status = say_too_many_points(add_shape(index, &shapes[i], i), detail);
     }
     if (status == STATUS_OK) {
         status = build_all(index, detail);
@@ -459,8 +456,7 @@ static bool change_part(const struct geo_index *old, const struct geo_change *ch
         return false;
     }
     index_store_part(index->store);
-    if (!index->store->is_full &&
-        apply_changes(index, changes, count, &extent) == STATUS_OK &&
+    if (!index->store->is_full && apply_changes(index, changes, count, &extent) == STATUS_OK &&
         window_of(index, &extent, &window) &&
         change_window(old, index, window, &unheard) == STATUS_OK) {
         *ret = index;

@@ -56,9 +56,9 @@ struct build {
     struct build_run *runs;
     size_t run_count, run_capacity;
     struct build_u32s refs, inside;
-    struct build_u32s set_heads; /* by set: a block of it alone, 0 = none yet */
+    struct build_u32s set_heads;      /* by set: a block of it alone, 0 = none yet */
     struct build_u32s entries, slots; /* stacks, too: of the blocks begun and not yet written */
-    struct build_cell at;        /* the one at hand, for telling where it failed */
+    struct build_cell at;             /* the one at hand, for telling where it failed */
     struct status_detail *detail;
 };
 

@@ -186,11 +186,11 @@ static bool check_cell(void *context, const struct index_cell *cell)
     struct check *check = context;
     check->at = *cell;
     const uint32_t *slot = cell->slot;
-    bool ok = slot == NULL                       ? check_set(check, cell->set)
-              : (slot[2] & SLOT_FOUR) != 0       ? check_four(check, slot)
-              : (slot[2] & SLOT_WIDE) == 0       ? check_edges(check, slot)
-              : slot[0] == WIDE_GROUPS           ? check_groups(check, slot)
-                                                 : check_set(check, slot[1]);
+    bool ok = slot == NULL                 ? check_set(check, cell->set)
+              : (slot[2] & SLOT_FOUR) != 0 ? check_four(check, slot)
+              : (slot[2] & SLOT_WIDE) == 0 ? check_edges(check, slot)
+              : slot[0] == WIDE_GROUPS     ? check_groups(check, slot)
+                                           : check_set(check, slot[1]);
     return ok && (check->cells++ % check->step != 0 || compare(check, cell));
 }
 

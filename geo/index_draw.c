@@ -85,8 +85,9 @@ static bool draw_cell(void *context, const struct index_cell *cell)
     }
     const char *class = class_of(cell, &set);
     int64_t size = (int64_t)1 << cell->bits;
-    buffer_printf(d->out, "<rect class=\"%s\" x=\"%.2f\" y=\"%.2f\" width=\"%.2f\" height=\"%.2f\">",
-                  class, x_of(d, cell->lon), y_of(d, cell->lat + size), (double)size * d->x_px,
+    buffer_printf(d->out,
+                  "<rect class=\"%s\" x=\"%.2f\" y=\"%.2f\" width=\"%.2f\" height=\"%.2f\">", class,
+                  x_of(d, cell->lon), y_of(d, cell->lat + size), (double)size * d->x_px,
                   (double)size * d->y_px);
     if (class[0] == 's') {
         buffer_text(d->out, "<title>");

@@ -65,8 +65,8 @@ AVX2 static inline uint32_t cross_four(const struct crossing *c, uint32_t *ret_t
     __m256i side = _mm256_sub_epi64(_mm256_mul_epi32(d, _mm256_srli_epi64(q, 32)),
                                     _mm256_mul_epi32(_mm256_srli_epi64(d, 32), q));
     /* in the high halves */
-    __m256i not_above = _mm256_andnot_si256(
-        _mm256_slli_epi64(_mm256_cmpgt_epi32(c->lons, low), 32), _mm256_cmpgt_epi32(low, c->points));
+    __m256i not_above = _mm256_andnot_si256(_mm256_slli_epi64(_mm256_cmpgt_epi32(c->lons, low), 32),
+                                            _mm256_cmpgt_epi32(low, c->points));
     __m256i below = _mm256_or_si256(_mm256_slli_epi64(_mm256_cmpgt_epi32(c->lons, high), 32),
                                     _mm256_cmpgt_epi32(high, c->points));
     __m256i crossed = _mm256_andnot_si256(not_above, _mm256_and_si256(below, side));
@@ -92,14 +92,13 @@ AVX2 static inline void edges_sets(const struct geo_index *index, const uint32_t
                                    const uint32_t *other, struct geo_point p, struct geo_point q,
                                    uint32_t *ret_one, uint32_t *ret_other)
 {
-    struct crossing c = {{index->points + (one[2] & POINT_MASK),
-                          index->points + (one[3] & POINT_MASK),
-                          index->points + (other[2] & POINT_MASK),
-                          index->points + (other[3] & POINT_MASK)},
-                         _mm256_set_epi64x((long long)turned(q), (long long)turned(q),
-                                           (long long)turned(p), (long long)turned(p)),
-                         _mm256_set_epi64x(lon_of(index, other, q), lon_of(index, other, q),
-                                           lon_of(index, one, p), lon_of(index, one, p))};
+    struct crossing c = {
+        {index->points + (one[2] & POINT_MASK), index->points + (one[3] & POINT_MASK),
+         index->points + (other[2] & POINT_MASK), index->points + (other[3] & POINT_MASK)},
+        _mm256_set_epi64x((long long)turned(q), (long long)turned(q), (long long)turned(p),
+                          (long long)turned(p)),
+        _mm256_set_epi64x(lon_of(index, other, q), lon_of(index, other, q), lon_of(index, one, p),
+                          lon_of(index, one, p))};
     uint32_t touched, crossed = cross_four(&c, &touched);
     uint64_t sets, other_sets;
     memcpy(&sets, one, sizeof sets);
@@ -166,8 +165,9 @@ AVX2 void index_find_some_avx2(const struct geo_index *index, const struct geo_p
         push_if(&edges, k, slot[2] < SLOT_FOUR);
         push_if(&fours, k, (slot[2] & SLOT_FOUR) != 0);
         push_if(&wides, k, slot[2] >= SLOT_WIDE);
-        __builtin_prefetch(slot[2] < SLOT_FOUR ? (const void *)(index->points + (slot[2] & POINT_MASK))
-                                               : (const void *)(index->words + slot[0]));
+        __builtin_prefetch(slot[2] < SLOT_FOUR
+                               ? (const void *)(index->points + (slot[2] & POINT_MASK))
+                               : (const void *)(index->words + slot[0]));
         __builtin_prefetch(index->points + (slot[3] & POINT_MASK));
     }
     edges.items[edges.count] = edges.count > 0 ? edges.items[edges.count - 1] : 0; /* a pair each */

@@ -88,8 +88,8 @@ struct index_shape {
     uint32_t kind;  /* enum geo_shape_kind; 0: no shape has this number */
     uint32_t rings; /* word: of each ring the first of its points, and how many there are */
     uint32_t ring_count;
-    uint32_t flags; /* of its runs */
-    double radius_m;  /* 0 of polygons */
+    uint32_t flags;  /* of its runs */
+    double radius_m; /* 0 of polygons */
     struct geo_point low, high;
 };
 
@@ -102,8 +102,8 @@ struct index_store {
     uint32_t *words, *set_starts, *set_items;
     size_t point_count, word_count, set_start_count, set_item_count;
     size_t point_room, owner_room, word_room, set_start_room, set_item_room;
-    bool is_fixed;     /* has readers: not to be moved */
-    bool is_full;      /* something did not fit since */
+    bool is_fixed;       /* has readers: not to be moved */
+    bool is_full;        /* something did not fit since */
     uint32_t *set_table; /* set + 1 by hash; of builders alone */
     size_t set_table_size;
 };
@@ -118,14 +118,14 @@ struct geo_index {
     uint32_t width, height;
     uint32_t cell_bits; /* log2 of a coarse cell's side */
     uint32_t cell_count;
-    uint32_t *finds;   /* heads by cell, and one more, off the grid, of the empty set */
-    uint32_t *lines;   /* heads, 0 = nothing there: the store begins with words of 0 */
+    uint32_t *finds; /* heads by cell, and one more, off the grid, of the empty set */
+    uint32_t *lines; /* heads, 0 = nothing there: the store begins with words of 0 */
     const uint32_t *words, *set_starts, *set_items, *owners_of;
     const struct geo_point *points;
     uint32_t flags; /* of any of its shapes */
     uint32_t set_count, word_count, point_count;
     bool has_avx2;
-    bool has_near; /* cells are small enough, and far from the antimeridian */
+    bool has_near;          /* cells are small enough, and far from the antimeridian */
     float row_part;         /* of a step in a row */
     struct index_row *rows; /* height + 1 of them, where has_near */
     struct index_shape *shapes;

@@ -81,10 +81,9 @@ static inline lanes_float lanes_edges_gap2(const struct geo_point *points, struc
     lanes_float b = lanes_difference(lanes_points(points + 1), here) * scale;
     lanes_float c = lanes_difference(lanes_points(points + 2), here) * scale;
     lanes_float d = lanes_difference(lanes_points(points + 3), here) * scale;
-    return lanes_gap2(__builtin_shufflevector(a, c, 1, 3, 5, 7),
-                      __builtin_shufflevector(a, c, 0, 2, 4, 6),
-                      __builtin_shufflevector(b, d, 1, 3, 5, 7),
-                      __builtin_shufflevector(b, d, 0, 2, 4, 6));
+    return lanes_gap2(
+        __builtin_shufflevector(a, c, 1, 3, 5, 7), __builtin_shufflevector(a, c, 0, 2, 4, 6),
+        __builtin_shufflevector(b, d, 1, 3, 5, 7), __builtin_shufflevector(b, d, 0, 2, 4, 6));
 }
 
 #endif

@@ -20,8 +20,8 @@ struct entry {
 struct lines {
     struct build *build;
     struct build_window window;
-    double reach_m;    /* an edge concerns the cells that it touches, and those so near */
-    uint32_t *starts;  /* by cell of the window, and one more */
+    double reach_m;        /* an edge concerns the cells that it touches, and those so near */
+    uint32_t *starts;      /* by cell of the window, and one more */
     struct entry *entries; /* NULL: they are only counted */
 };
 
@@ -399,8 +399,7 @@ static uint8_t share_list(struct near_work *work, uint32_t word, uint32_t metres
     const uint32_t *list = store->words + word;
     for (uint32_t i = 0; i < work->list_count; i++) {
         const uint32_t *other = store->words + work->lists[i];
-        if (other[0] == list[0] &&
-            memcmp(other, list, (1 + (size_t)list[0]) * sizeof *list) == 0) {
+        if (other[0] == list[0] && memcmp(other, list, (1 + (size_t)list[0]) * sizeof *list) == 0) {
             store->word_count = word;
             return (uint8_t)(i + 1);
         }
@@ -470,8 +469,8 @@ static void place(struct near_work *work, const struct entry *entries, uint32_t 
     }
     all->count = count;
     fill_lanes(all);
-    *ret = (struct square){
-        .half_x = (float)(half * most.lon_m), .half_y = (float)(half * most.lat_m)};
+    *ret =
+        (struct square){.half_x = (float)(half * most.lon_m), .half_y = (float)(half * most.lat_m)};
     double off = fmax(most.lon_m / least.lon_m, most.lat_m / least.lat_m) - 1;
     double corner_m = (double)hypotf(ret->half_x, ret->half_y);
     work->slack_m = (float)(0.01 + off * (GEO_NEAR_M + 4 * corner_m) + 1e-6 * far_m);
@@ -536,8 +535,8 @@ static struct build_window around(const struct build *build)
 {
     const struct geo_index *index = build->index;
     struct geo_point low = {index->lat, 0};
-    struct geo_point high = {
-        (int32_t)(index->lat + ((int64_t)index->height << index->cell_bits)), 0};
+    struct geo_point high = {(int32_t)(index->lat + ((int64_t)index->height << index->cell_bits)),
+                             0};
     struct reach reach = reach_in_steps(GEO_NEAR_M, low, high);
     uint32_t columns = (uint32_t)ldexp(reach.lon, -(int)index->cell_bits) + 1;
     uint32_t rows = (uint32_t)ldexp(reach.lat, -(int)index->cell_bits) + 1;

@@ -84,9 +84,8 @@ static void insert_hit(struct search *search, uint32_t shape, float gap2)
 
 static void try_hit(struct search *search, uint32_t shape, float gap2)
 {
-    float radius_m = (shape & RUN_ROUND) != 0
-                         ? (float)search->index->shapes[shape & SHAPE_MASK].radius_m
-                         : 0;
+    float radius_m =
+        (shape & RUN_ROUND) != 0 ? (float)search->index->shapes[shape & SHAPE_MASK].radius_m : 0;
     float far_m = search->reach_m + radius_m;
     if (gap2 <= far_m * far_m && (shape & SHAPE_MASK) >= search->floor) {
         insert_hit(search, shape & (RUN_ROUND | SHAPE_MASK), gap2);
@@ -151,7 +150,9 @@ static void search_cells(struct search *search)
 static void search_around(struct search *search)
 {
     struct geo_scale scale = geo_scale_at(search->point.lat_e7);
-    int64_t margin = (int64_t)fmin(INT32_MAX - GEO_LON_E7_MAX - 1.0, (double)search->reach_m / fmax(scale.lon_m, 1e-9)) + 1;
+    int64_t margin = (int64_t)fmin(INT32_MAX - GEO_LON_E7_MAX - 1.0,
+                                   (double)search->reach_m / fmax(scale.lon_m, 1e-9)) +
+                     1;
     int64_t lon = search->point.lon_e7;
     search->lat_m = (float)scale.lat_m;
     search->lon_m = (float)scale.lon_m;
@@ -267,7 +268,8 @@ uint32_t geo_index_near(const struct geo_index *index, struct geo_point point, f
     search.floor = 0;
     do { /* more than once only where more than HITS_MAX shapes are near */
         search_point(&search);
-        uint32_t end = search.more ? (search.hits[HITS_MAX - 1].shape & SHAPE_MASK) + 1 : UINT32_MAX;
+        uint32_t end =
+            search.more ? (search.hits[HITS_MAX - 1].shape & SHAPE_MASK) + 1 : UINT32_MAX;
         at = join(&search, covering, at, covering_count, end, &answer);
         search.floor = end;
     } while (search.more);
@@ -282,7 +284,7 @@ static bool give_hits(struct near_batch *batch, const struct search *search, uin
     for (uint32_t h = 0; h < search->count; h++) {
         uint32_t shape = search->hits[h].shape & SHAPE_MASK;
         float distance_m = index_signed_distance(search->index, &search->hits[h],
-                                           index_is_in_set(search->index, set, shape));
+                                                 index_is_in_set(search->index, set, shape));
         if (distance_m < -search->reach_m) { /* deep inside a round one */
             continue;
         }
@@ -362,8 +364,7 @@ static uint32_t near_batch(struct near_batch *batch, uint32_t count, const uint3
 
 uint32_t geo_index_near_batch(const struct geo_index *index, const struct geo_point *points,
                               const float *reaches_m, uint32_t count, uint32_t *ret_sets,
-                              struct geo_near *ret_near, uint32_t near_capacity,
-                              uint32_t *ret_ends)
+                              struct geo_near *ret_near, uint32_t near_capacity, uint32_t *ret_ends)
 {
     struct near_batch batch = {index, points, reaches_m, ret_near, near_capacity, 0};
     geo_index_find_batch(index, points, count, ret_sets);

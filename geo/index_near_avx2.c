@@ -35,8 +35,7 @@ AVX2 static inline void push_list(struct items *items, const uint32_t *list, uin
             is_far, _mm256_cmpgt_epi32(_mm256_set1_epi32((int)(list[0] - r)), iota));
         uint32_t mask = (uint32_t)_mm256_movemask_ps(_mm256_castsi256_ps(wanted));
         __m256i edges = _mm256_permutevar8x32_epi32(runs, lanes8_order(mask));
-        lanes8_store(items->edges + count,
-                     _mm256_and_si256(edges, _mm256_set1_epi32(POINT_MASK)));
+        lanes8_store(items->edges + count, _mm256_and_si256(edges, _mm256_set1_epi32(POINT_MASK)));
         lanes8_store(items->points + count, _mm256_set1_epi32((int)point));
         _mm256_storeu_ps(items->limits2 + count, _mm256_set1_ps(reach_m * reach_m));
         count += (uint32_t)__builtin_popcount(mask);
@@ -66,8 +65,8 @@ static void measure_long(const struct near_batch *batch, struct items *items)
 {
     for (uint32_t k = 0; k < items->count; k++) {
         if ((owner_of(batch->index, items->edges[k]) & RUN_LONG) != 0) {
-            items->gaps2[k] = index_long_gap2(batch->index->points + items->edges[k],
-                                              RUN_EDGES_MAX, batch->points[items->points[k]]);
+            items->gaps2[k] = index_long_gap2(batch->index->points + items->edges[k], RUN_EDGES_MAX,
+                                              batch->points[items->points[k]]);
         }
     }
 }
@@ -82,8 +81,8 @@ AVX2 static inline __m256 from_here(const struct geo_point *points, __m256i here
 AVX2 static inline float eight_gap2(const struct geo_point *edges, struct geo_point p, float lat_m,
                                     float lon_m)
 {
-    __m256i here = _mm256_set1_epi64x(
-        (long long)((uint64_t)(uint32_t)p.lon_e7 << 32 | (uint32_t)p.lat_e7));
+    __m256i here =
+        _mm256_set1_epi64x((long long)((uint64_t)(uint32_t)p.lon_e7 << 32 | (uint32_t)p.lat_e7));
     __m256 scale = _mm256_unpacklo_ps(_mm256_set1_ps(lat_m), _mm256_set1_ps(lon_m));
     __m256 a = from_here(edges, here, scale), b = from_here(edges + 1, here, scale);
     __m256 c = from_here(edges + 4, here, scale), d = from_here(edges + 5, here, scale);

@@ -38,8 +38,8 @@ static inline void index_scale(const struct geo_index *index, struct geo_point p
 }
 
 /* Whether it covers is exact, and decides the sign. */
-static inline float index_signed_distance(const struct geo_index *index,
-                                          const struct near_hit *hit, bool covers)
+static inline float index_signed_distance(const struct geo_index *index, const struct near_hit *hit,
+                                          bool covers)
 {
     float away_m = sqrtf(hit->gap2);
     if (__builtin_expect((hit->shape & RUN_ROUND) != 0, 0)) {

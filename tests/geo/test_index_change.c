@@ -255,8 +255,8 @@ static void batches_equal_single_lookups_in_every_way_they_are_made(void **unuse
         struct geo_index *index = build(shapes, count);
         for (uint32_t i = 0; i < POINTS; i++) {
             points[i] = random_point(&state, land, &shapes[i % count]);
-            reaches_m[i] = (float)(round % 2 == 0 ? random_unit(&state) * 32
-                                                  : random_unit(&state) * 100);
+            reaches_m[i] =
+                (float)(round % 2 == 0 ? random_unit(&state) * 32 : random_unit(&state) * 100);
         }
         must_batch(index, points, reaches_m, (uint32_t)random_in(&state, 1, POINTS));
         index->has_avx2 = false;

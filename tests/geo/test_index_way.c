@@ -9,9 +9,12 @@
 enum { SHAPES_MAX = 30, STRETCHES_MAX = 4096 };
 
 static const struct random_land lands[] = {
-    {{364000000, 1130000000}, 200},     {{364000000, 1130000000}, 50000},
-    {{364000000, 1130000000}, 6000000}, {{-179990000, 1799990000}, 40000},
-    {{0, 0}, 70000},                    {{364000000, 1130000000}, 300000000},
+    {{364000000, 1130000000}, 200},
+    {{364000000, 1130000000}, 50000},
+    {{364000000, 1130000000}, 6000000},
+    {{-179990000, 1799990000}, 40000},
+    {{0, 0}, 70000},
+    {{364000000, 1130000000}, 300000000},
 };
 
 static struct random_shape made[SHAPES_MAX];
@@ -90,11 +93,8 @@ static void a_small_danger_zone_between_two_fixes_is_found(void **unused)
                                       {364002000, 1130003000},
                                       {364002000, 1130000000}};
     const uint32_t ends[1] = {4};
-    struct geo_shape shape = {.kind = GEO_POLYGON,
-                              .point_count = 4,
-                              .ring_count = 1,
-                              .points = zone,
-                              .ring_ends = ends};
+    struct geo_shape shape = {
+        .kind = GEO_POLYGON, .point_count = 4, .ring_count = 1, .points = zone, .ring_ends = ends};
     geo_shape_set_bounds(&shape);
     struct geo_index *index = NULL;
     struct status_detail detail;
@@ -116,7 +116,8 @@ static void a_way_over_very_many_edges_is_told_too(void **unused)
     static struct geo_point comb[2 * TEETH + 2];
     const uint32_t ends[1] = {2 * TEETH + 2};
     for (int32_t i = 0; i < TEETH; i++) { /* up and down across the way */
-        comb[2 * i] = (struct geo_point){364000000 + (i % 2 == 0 ? -500 : 500), 1130000000 + i * 40};
+        comb[2 * i] =
+            (struct geo_point){364000000 + (i % 2 == 0 ? -500 : 500), 1130000000 + i * 40};
         comb[2 * i + 1] =
             (struct geo_point){364000000 + (i % 2 == 0 ? 500 : -500), 1130000000 + i * 40 + 20};
     }

@@ -104,7 +104,8 @@ static void sets_beyond_sixteen_bits_are_held_in_the_wider_form(void **unused)
     static struct geo_shape shapes[COUNT];
     static const uint32_t ends[1] = {SIDES};
     for (uint32_t i = 0; i < COUNT; i++) { /* all over each other, and no two alike */
-        double lat = 364000000 + random_unit(&state) * 80000, far = 6000 + random_unit(&state) * 9000;
+        double lat = 364000000 + random_unit(&state) * 80000,
+               far = 6000 + random_unit(&state) * 9000;
         double lon = 1130000000 + random_unit(&state) * 80000;
         for (uint32_t k = 0; k < SIDES; k++) {
             double angle = k * 6.283185307179586 / SIDES;
@@ -153,9 +154,9 @@ static void two_hundred_fences_over_one_point_are_all_found(void **unused)
     uint32_t found[GEO_FOUND_MAX];
     assert_int_equal(geo_index_find(index, (struct geo_point){364000000, 1130000000}, found), 200);
     struct geo_near near[GEO_FOUND_MAX];
-    assert_int_equal(geo_index_near(index, (struct geo_point){364000000, 1130000000}, 300, near,
-                                    GEO_FOUND_MAX),
-                     200);
+    assert_int_equal(
+        geo_index_near(index, (struct geo_point){364000000, 1130000000}, 300, near, GEO_FOUND_MAX),
+        200);
     must_be_whole(index);
     for (uint32_t i = 0; i < 2000; i++) {
         must_cover(index, shapes, 200,
@@ -174,9 +175,9 @@ static void a_ring_of_a_hundred_thousand_points_is_indexed(void **unused)
     const uint32_t ends[1] = {POINTS};
     for (int32_t i = 0; i < POINTS; i++) { /* a comb, its teeth half a metre apart */
         int32_t tooth = i / 2, up = (i + 1) / 2 % 2;
-        ring[i] = (struct geo_point){364000000 + (up ? 9000 : 100) +
-                                         (int32_t)random_in(&state, -90, 90),
-                                     1130000000 + tooth * 40};
+        ring[i] =
+            (struct geo_point){364000000 + (up ? 9000 : 100) + (int32_t)random_in(&state, -90, 90),
+                               1130000000 + tooth * 40};
     }
     ring[0].lat_e7 = ring[POINTS - 1].lat_e7 = 363990000;
     struct geo_shape shape = {.kind = GEO_POLYGON,
