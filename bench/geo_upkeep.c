@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "geo/personal.h"
 
 /* ---- edits ---- */
 
@@ -100,7 +101,7 @@ enum status geo_upkeep_change(const struct city *city, const struct geo_race *ra
 /* ---- personal fences ---- */
 
 struct homes {
-    const struct geo_shape *shapes; /* two for each owner */
+    struct geo_personal *personal;
     uint32_t owners[RACE_SLICE];
     uint64_t inside;
 };
@@ -108,10 +109,13 @@ struct homes {
 static void look_up_owners(struct homes *homes, const struct geo_point *points,
                            const uint32_t *owners)
 {
+    struct geo_near near[GEO_PERSONAL_OWNER_MAX];
     for (uint32_t k = 0; k < RACE_BATCH; k++) {
-        const struct geo_shape *own = &homes->shapes[(size_t)owners[k] * 2];
-        homes->inside += geo_shape_covers(&own[0], points[k]);
-        homes->inside += geo_shape_covers(&own[1], points[k]);
+        geo_personal_prefetch(homes->personal, owners[k]);
+    }
+    for (uint32_t k = 0; k < RACE_BATCH; k++) {
+        homes->inside += geo_personal_near(homes->personal, owners[k], points[k], RACE_REACH_M,
+                                           near, GEO_PERSONAL_OWNER_MAX);
     }
 }
 
@@ -155,6 +159,21 @@ static double clock_ns(void)
     return bench_median(ns, 1001);
 }
 
+/* A home and a way to school of each owner. */
+static enum status make_personal(const struct city *city, struct arena *arena,
+                                 struct geo_personal **ret, struct status_detail *detail)
+{
+    struct geo_shape *shapes;
+    struct geo_personal_fence *fences = arena_array(arena, 2 * CITY_HOMES, sizeof *fences);
+    if (fences == NULL || !city_homes(city, 5, arena, &shapes)) {
+        return STATUS_NO_MEMORY;
+    }
+    for (uint32_t i = 0; i < 2 * CITY_HOMES; i++) {
+        fences[i] = (struct geo_personal_fence){i / 2, i, shapes[i]};
+    }
+    return geo_personal_new(fences, 2 * CITY_HOMES, ret, detail);
+}
+
 enum status geo_upkeep_homes(const struct city *city, const struct geo_race *race, uint32_t slices,
                              struct arena *arena, struct figures *figures,
                              struct status_detail *detail)
@@ -162,13 +181,11 @@ enum status geo_upkeep_homes(const struct city *city, const struct geo_race *rac
     static double slowdown[RACE_SLICES_MAX], personal[RACE_SLICES_MAX];
     static struct homes homes;
     struct city_random random = {99};
-    struct geo_shape *shapes;
-    (void)detail;
     ASSERT(slices > 0 && slices <= RACE_SLICES_MAX);
-    if (!city_homes(city, 5, arena, &shapes)) {
-        return STATUS_NO_MEMORY;
+    enum status status = make_personal(city, arena, &homes.personal, detail);
+    if (status != STATUS_OK) {
+        return status;
     }
-    homes.shapes = shapes;
     const uint32_t batches = RACE_SLICE / RACE_BATCH;
     const size_t third = RACE_SLICE;
     double clock = clock_ns() * batches;
@@ -189,6 +206,10 @@ enum status geo_upkeep_homes(const struct city *city, const struct geo_race *rac
                  "%.3f times as long, a personal one %.1f ns (checksum %llu)\n",
                  (uint32_t)CITY_HOMES, middle, own_ns, (unsigned long long)homes.inside);
     bench_figure(figures, race->key, "homes_slowdown", middle);
+    double bytes = (double)geo_personal_bytes(homes.personal);
+    (void)printf("%.1f bytes a personal fence, points and all\n", bytes / (2 * CITY_HOMES));
     bench_figure(figures, race->key, "homes_ns", own_ns);
+    bench_figure(figures, race->key, "homes_bytes", bytes);
+    geo_personal_free(homes.personal);
     return STATUS_OK;
 }

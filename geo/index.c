@@ -48,9 +48,9 @@ static void find_some(const struct geo_index *index, const struct geo_point *poi
                       uint32_t *ret_sets)
 {
     const uint16_t *entries[BATCH];
-    const uint32_t *slots[BATCH];
+    const uint32_t *slots[BATCH] = {NULL};
     uint32_t heads[BATCH];
-    uint8_t slotted[BATCH], wide[BATCH];
+    uint8_t slotted[BATCH] = {0}, wide[BATCH] = {0};
     uint32_t slot_count = 0, wide_count = 0;
     for (uint32_t i = 0; i < count; i++) {
         struct index_spot spot = index_spot_of(index, points[i]);

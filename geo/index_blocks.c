@@ -490,7 +490,7 @@ static enum status make_entry(struct build *build, struct build_part part, struc
         return STATUS_OK;
     }
     if (part.first == part.end || cell.bits == 0) {
-        uint32_t set;
+        uint32_t set = 0;
         enum status status = set_of(build, part, cell, &set);
         return status == STATUS_OK ? push_set(build, grid, set, ret_entry) : status;
     }

@@ -142,10 +142,10 @@ static inline void push_if(struct list *list, uint32_t number, bool wanted)
 AVX2 void index_find_some_avx2(const struct geo_index *index, const struct geo_point *points,
                                uint32_t count, uint32_t *ret_sets)
 {
-    struct slots slots;
+    struct slots slots = {0};
     struct batch batch;
     struct list edges, fours, wides;
-    slots.count = edges.count = fours.count = wides.count = 0;
+    edges.count = fours.count = wides.count = 0;
     uint32_t whole = count & ~(LANES8 - 1u);
     for (uint32_t i = 0; i < whole; i += LANES8) {
         ask_eight(index, points, i, &batch);

@@ -320,10 +320,9 @@ uint32_t geo_way_finish(struct geo_way *way, const struct geo_way_ends *ends, ui
     return out_end(&out);
 }
 
-/* Does the ray from p to the west cross the edge? */
-bool geo_way_ray_crosses(struct geo_point p, struct geo_point a, struct geo_point b)
+bool geo_way_ray_crosses(struct geo_point start, struct geo_point p, struct geo_point q)
 {
-    struct geo_point low = a.lat_e7 < b.lat_e7 ? a : b, high = a.lat_e7 < b.lat_e7 ? b : a;
+    struct geo_point low = p.lat_e7 < q.lat_e7 ? p : q, high = p.lat_e7 < q.lat_e7 ? q : p;
     if (p.lat_e7 < low.lat_e7 || p.lat_e7 >= high.lat_e7) {
         return false;
     }

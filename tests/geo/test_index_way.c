@@ -116,9 +116,9 @@ static void a_way_over_very_many_edges_is_told_too(void **unused)
     static struct geo_point comb[2 * TEETH + 2];
     const uint32_t ends[1] = {2 * TEETH + 2};
     for (int32_t i = 0; i < TEETH; i++) { /* up and down across the way */
-        comb[2 * i] =
+        comb[2 * (size_t)i] =
             (struct geo_point){364000000 + (i % 2 == 0 ? -500 : 500), 1130000000 + i * 40};
-        comb[2 * i + 1] =
+        comb[2 * (size_t)i + 1] =
             (struct geo_point){364000000 + (i % 2 == 0 ? 500 : -500), 1130000000 + i * 40 + 20};
     }
     comb[2 * TEETH] = (struct geo_point){364010000, 1130000000 + TEETH * 40};
