@@ -244,6 +244,7 @@ AVX2 uint32_t index_near_some_avx2(struct near_batch *batch, uint32_t count, con
     }
     for (uint32_t k = 0; k < items.count; k++) {
         __builtin_prefetch(index->points + items.edges[k]);
+        __builtin_prefetch(index->points + items.edges[k] + RUN_EDGES_MAX);
     }
     memset(ret_ends, 0, count * sizeof *ret_ends);
     uint32_t end = batch->written;

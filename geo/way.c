@@ -323,11 +323,11 @@ uint32_t geo_way_finish(struct geo_way *way, const struct geo_way_ends *ends, ui
 bool geo_way_ray_crosses(struct geo_point start, struct geo_point p, struct geo_point q)
 {
     struct geo_point low = p.lat_e7 < q.lat_e7 ? p : q, high = p.lat_e7 < q.lat_e7 ? q : p;
-    if (p.lat_e7 < low.lat_e7 || p.lat_e7 >= high.lat_e7) {
+    if (start.lat_e7 < low.lat_e7 || start.lat_e7 >= high.lat_e7) {
         return false;
     }
     struct flat edge = {(int64_t)high.lon_e7 - low.lon_e7, (int64_t)high.lat_e7 - low.lat_e7};
-    struct flat to = {(int64_t)p.lon_e7 - low.lon_e7, (int64_t)p.lat_e7 - low.lat_e7};
+    struct flat to = {(int64_t)start.lon_e7 - low.lon_e7, (int64_t)start.lat_e7 - low.lat_e7};
     return cross(edge, to) < 0;
 }
 
