@@ -479,7 +479,9 @@ static uint32_t side_for(size_t edges, uint32_t bits)
 /* No point of the globe lies in it: whatever is said of it will do. */
 static bool is_off_globe(struct build_cell cell)
 {
-    return cell.lat > GEO_LAT_E7_MAX || cell.lon > GEO_LON_E7_MAX;
+    int64_t size = (int64_t)1 << cell.bits;
+    return cell.lat > GEO_LAT_E7_MAX || cell.lon > GEO_LON_E7_MAX ||
+           cell.lat + size <= -GEO_LAT_E7_MAX || cell.lon + size <= -GEO_LON_E7_MAX;
 }
 
 static enum status make_entry(struct build *build, struct build_part part, struct build_cell cell,

@@ -169,6 +169,12 @@ static void widen_by_near(struct extent *all)
     all->east = -most(-all->east - lon, -GEO_LON_E7_MAX);
 }
 
+/* Cells begin at multiples of their size. */
+static int64_t cells_along(int64_t low, int64_t high, uint32_t bits)
+{
+    return (high >> bits) - (low >> bits) + 1;
+}
+
 static void set_grid(struct geo_index *index)
 {
     struct extent all = no_extent;
@@ -182,15 +188,16 @@ static void set_grid(struct geo_index *index)
         return; /* no shapes: no cells */
     }
     widen_by_near(&all);
-    while ((((all.east - all.west) >> index->cell_bits) + 1) *
-               (((all.north - all.south) >> index->cell_bits) + 1) >
+    uint32_t bits = CELL_BITS_MIN;
+    while (cells_along(all.west, all.east, bits) * cells_along(all.south, all.north, bits) >
            COARSE_CELLS_MAX) {
-        index->cell_bits++;
+        bits++;
     }
-    index->lat = (int32_t)all.south;
-    index->lon = (int32_t)all.west;
-    index->width = (uint32_t)(((all.east - all.west) >> index->cell_bits) + 1);
-    index->height = (uint32_t)(((all.north - all.south) >> index->cell_bits) + 1);
+    index->cell_bits = bits;
+    index->lat = (int32_t)(all.south >> bits << bits);
+    index->lon = (int32_t)(all.west >> bits << bits);
+    index->width = (uint32_t)cells_along(all.west, all.east, bits);
+    index->height = (uint32_t)cells_along(all.south, all.north, bits);
     index->cell_count = index->width * index->height;
     index->has_near = is_near_possible(index, &all);
 }

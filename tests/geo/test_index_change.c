@@ -287,7 +287,10 @@ static void a_batch_without_room_tells_how_far_it_came(void **unused)
         uint32_t answered = geo_index_near_batch(index, points + done, reaches_m, POINTS - done,
                                                  sets, some, 200, ends);
         assert_true(answered > 0);
-        assert_memory_equal(some, all + total, ends[answered - 1] * sizeof *some);
+        for (uint32_t i = 0; i < ends[answered - 1]; i++) { /* by another way, in other roundings */
+            assert_int_equal(some[i].shape, all[total + i].shape);
+            assert_true(fabsf(some[i].distance_m - all[total + i].distance_m) < 0.0005F);
+        }
         total += ends[answered - 1];
         done += answered;
         calls++;
