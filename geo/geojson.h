@@ -41,11 +41,12 @@ struct geo_geojson_options {
     enum geo_datum datum_default; /* GEO_DATUM_NONE: each feature must say */
     bool lenient; /* analysis tools: skip what has no area, take invalid polygons under even-odd,
                      name nameless features "#<n>"; each told through `warn` */
-    bool
-        repair; /* what GEOS calls invalid is made valid (GEOSMakeValid, structure method), rings are
-                     closed, rings and pieces without area left out; what has no area then is refused.
-                     One line through `warn` for each feature says what changed: the reason, vertices, parts,
-                     m2 (before: by the even-odd rule) and m2 that differ, pieces left out */
+    /* What GEOS calls invalid is made valid (GEOSMakeValid, structure method), rings are closed, rings and
+     * pieces without area left out; what has no area then, or more than GEO_GEOJSON_CROSSINGS_MAX
+     * crossings, is refused. One line through `warn` for each feature says what changed: the reason,
+     * vertices, parts, m2, pieces left out; and of small ones, m2 before by the even-odd rule and m2 that
+     * differ. */
+    bool repair;
     bool
         go_on; /* checkers: a refused feature is told through `warn` and counted, and the next one read */
     const char *repair_words; /* stands behind a refusal that repair would avoid (": ... --repair");

@@ -41,10 +41,10 @@ struct geojson_repaired {
     uint32_t *ring_ends, *part_ends;
     uint32_t point_count;
     uint32_t crossings; /* of the edges before */
-    bool compared;      /* few enough crossings to say what share of the area changed */
-    double
-        before_m2; /* compared: by the even-odd rule; else what the rings wind round: outlines less
-                           holes, overlaps twice */
+    bool compared;      /* few enough to say what share of the area changed */
+    /* compared: by the even-odd rule; else what the rings wind round, outlines less holes: where they
+     * overlap it counts twice, the halves of a bow-tie cancel out */
+    double before_m2;
     double after_m2;
     double changed_m2; /* compared: inside before or after, but not both */
     uint32_t lines,
