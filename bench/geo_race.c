@@ -143,7 +143,7 @@ static const struct {
 } contestants[CONTESTANTS] = {
     [GEOS] = {run_geos, "GEOS, C API: STRtree + prepared", "geos_ns", 15},
     [GEOS_CPP] = {run_geos_cpp, "GEOS, C++: STRtree + locators", "geos_cpp_ns", 18},
-    [BATCH] = {run_batch, "index, batches of 64", "batch_ns", 768},
+    [BATCH] = {run_batch, "index, batches of 256", "batch_ns", 768},
     [SINGLE] = {run_single, "index, one by one", "single_ns", 288},
     [GEOS_NEAR] = {run_geos_near, "GEOS, C API: and distances in 20 m", "geos_distance_ns", 8},
     [GEOS_BOX] = {run_geos_box, "GEOS, the same for any reach", "geos_distance_box_ns", 8},

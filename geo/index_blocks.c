@@ -472,7 +472,7 @@ static enum status make_block(struct build *build, struct build_part part, struc
 
 static uint32_t side_for(size_t edges, uint32_t bits)
 {
-    uint32_t side = edges <= 4 ? 2 : edges <= 20 ? 3 : edges <= 64 ? 4 : SIDE_BITS_MAX;
+    uint32_t side = edges <= 4 ? 2 : edges <= 20 ? 3 : edges <= 60 ? 4 : SIDE_BITS_MAX;
     return side < bits ? side : bits;
 }
 

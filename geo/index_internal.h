@@ -78,6 +78,7 @@ enum {
  *
  * Near entries are there where coarse cells are small enough. */
 #define RUN_EDGES_MAX   8u
+#define TOUCH_EDGES_MAX 32u
 #define OWNER_POINTS    4u /* that many points have an owner: rings begin on a multiple of it */
 #define RUN_LONG        (1u << 31) /* floats do not hold an edge of the shape to a centimetre */
 #define RUN_ROUND       (1u << 30)
@@ -254,7 +255,7 @@ uint32_t index_four_set(const struct geo_index *index, const uint32_t *slot, str
 /* The number of the set of shapes that cover the point. */
 uint32_t index_find_set(const struct geo_index *index, struct geo_point p);
 /* Of up to so many points; `wide` ones of a processor that has AVX2. */
-#define INDEX_BATCH 64u
+#define INDEX_BATCH 256u
 bool index_has_avx2(void);
 void index_find_some_avx2(const struct geo_index *index, const struct geo_point *points,
                           uint32_t count, uint32_t *ret_sets);

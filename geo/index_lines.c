@@ -183,10 +183,10 @@ static enum status grow_words(struct build *build, size_t count)
                                    GEO_INDEX_BYTES_MAX >> 20);
 }
 
-/* Does the entry prolong a run of so many edges behind the one before it? */
-static bool goes_on(const struct entry *entry, uint32_t run_edges)
+/* Does the entry prolong the run of the one before it? */
+static bool goes_on(const struct entry *entry, uint32_t run_edges, uint32_t edges_max)
 {
-    return run_edges < RUN_EDGES_MAX && entry[-1].shape == entry->shape &&
+    return run_edges < edges_max && entry[-1].shape == entry->shape &&
            entry[-1].point + 1 == entry->point;
 }
 
@@ -202,7 +202,7 @@ static enum status write_touches(struct build *build, const struct entry *entrie
     uint32_t *list = store->words + store->word_count, runs = 0, edges = 0;
     for (uint32_t i = 0; i < count; i++) {
         uint32_t *run = list + 1 + 2 * (size_t)runs;
-        if (i > 0 && goes_on(&entries[i], edges)) {
+        if (i > 0 && goes_on(&entries[i], edges, TOUCH_EDGES_MAX)) {
             run[-2] += 1u << POINT_BITS;
             edges++;
             continue;
@@ -378,7 +378,8 @@ static enum status write_kept(struct near_work *work, const struct candidates *k
     for (uint32_t i = 0; i < work->shape_count; i++) {
         const struct near_shape *shape = &work->shapes[i];
         for (uint32_t first = shape->first, end; first < shape->end; first = end) {
-            for (end = first + 1; end < shape->end && goes_on(&kept->entries[end], end - first);) {
+            for (end = first + 1;
+                 end < shape->end && goes_on(&kept->entries[end], end - first, RUN_EDGES_MAX);) {
                 end++;
             }
             uint32_t metres = least_metres(work, shape, kept, first, end);

@@ -7,7 +7,7 @@
 
 #include "geo/index_avx2_internal.h"
 
-enum { ITEMS_MAX = 512 };
+enum { ITEMS_MAX = 2048 };
 
 /* Edges, the point that asks for their distance, the square of its reach, and the answer. */
 struct items {
