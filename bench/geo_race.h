@@ -15,7 +15,7 @@
 
 enum {
     RACE_SLICE = 4096, /* points between two looks at the clock */
-    RACE_BATCH = 256,   /* points a call of the batches */
+    RACE_BATCH = 256,  /* points a call of the batches */
     RACE_SLICES_MAX = 400,
     RACE_POINTS = 256 * RACE_SLICE,
 };

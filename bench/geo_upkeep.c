@@ -164,7 +164,7 @@ static enum status make_personal(const struct city *city, struct arena *arena,
                                  struct geo_personal **ret, struct status_detail *detail)
 {
     struct geo_shape *shapes;
-    struct geo_personal_fence *fences = arena_array(arena, 2 * CITY_HOMES, sizeof *fences);
+    struct geo_personal_fence *fences = arena_array(arena, (size_t)2 * CITY_HOMES, sizeof *fences);
     if (fences == NULL || !city_homes(city, 5, arena, &shapes)) {
         return STATUS_NO_MEMORY;
     }

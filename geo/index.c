@@ -48,7 +48,8 @@ static void find_some(const struct geo_index *index, const struct geo_point *poi
                       uint32_t *ret_sets)
 {
     const uint16_t *entries[BATCH];
-    const uint32_t *slots[BATCH] = {NULL};
+    const uint32_t *words = index->words;
+    uint32_t slots[BATCH] = {0}; /* their first words */
     uint32_t heads[BATCH];
     uint8_t slotted[BATCH] = {0}, wide[BATCH] = {0};
     uint32_t slot_count = 0, wide_count = 0;
@@ -56,32 +57,32 @@ static void find_some(const struct geo_index *index, const struct geo_point *poi
         struct index_spot spot = index_spot_of(index, points[i]);
         uint32_t head = index->finds[spot.cell];
         heads[i] = head;
-        entries[i] = index_entries(index->words, head) +
+        entries[i] = index_entries(words, head) +
                      index_place(head & 7, index->cell_bits, spot.east, spot.north);
         __builtin_prefetch(entries[i]);
     }
     for (uint32_t i = 0; i < count; i++) {
         uint32_t entry = *entries[i];
         ret_sets[i] = entry;
-        slots[slot_count] = index_slot(index->words, heads[i], entry);
+        slots[slot_count] = (uint32_t)(index_slot(words, heads[i], entry) - words);
         slotted[slot_count] = (uint8_t)i;
-        __builtin_prefetch(slots[slot_count]);
+        __builtin_prefetch(words + slots[slot_count]);
         slot_count += entry >> 15;
     }
     for (uint32_t k = 0; k < slot_count; k++) {
-        __builtin_prefetch(index->points + (slots[k][2] & POINT_MASK));
-        __builtin_prefetch(index->points + (slots[k][3] & POINT_MASK));
+        __builtin_prefetch(index->points + (words[slots[k] + 2] & POINT_MASK));
+        __builtin_prefetch(index->points + (words[slots[k] + 3] & POINT_MASK));
     }
     for (uint32_t k = 0; k < slot_count; k++) {
         uint8_t i = slotted[k];
         wide[wide_count] = (uint8_t)k;
-        wide_count += (slots[k][2] & (SLOT_WIDE | SLOT_FOUR)) != 0;
-        ret_sets[i] = index_edges_set(index, slots[k], points[i]);
+        wide_count += (words[slots[k] + 2] & (SLOT_WIDE | SLOT_FOUR)) != 0;
+        ret_sets[i] = index_edges_set(index, words + slots[k], points[i]);
     }
     for (uint32_t k = 0; k < wide_count; k++) {
         uint8_t i = slotted[wide[k]];
-        ret_sets[i] =
-            index_wide_set(index, slots[wide[k]], points[i], index->cell_bits - (heads[i] & 7));
+        ret_sets[i] = index_wide_set(index, words + slots[wide[k]], points[i],
+                                     index->cell_bits - (heads[i] & 7));
     }
 }
 

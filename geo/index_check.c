@@ -166,8 +166,8 @@ static bool compare(struct check *check, const struct index_cell *cell)
 {
     const struct geo_index *index = check->index;
     uint32_t found[GEO_FOUND_MAX], at = 0;
-    if (cell->lat > GEO_LAT_E7_MAX || cell->lon > GEO_LON_E7_MAX ||
-        cell->lat < -GEO_LAT_E7_MAX || cell->lon < -GEO_LON_E7_MAX) {
+    if (cell->lat > GEO_LAT_E7_MAX || cell->lon > GEO_LON_E7_MAX || cell->lat < -GEO_LAT_E7_MAX ||
+        cell->lon < -GEO_LON_E7_MAX) {
         return true;
     }
     struct geo_point p = {(int32_t)cell->lat, (int32_t)cell->lon};

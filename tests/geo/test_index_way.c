@@ -112,7 +112,7 @@ static void a_small_danger_zone_between_two_fixes_is_found(void **unused)
 static void a_way_over_very_many_edges_is_told_too(void **unused)
 {
     (void)unused;
-    enum { TEETH = 3000 };
+    enum { TEETH = 3000, LAST = 2 * TEETH };
     static struct geo_point comb[2 * TEETH + 2];
     const uint32_t ends[1] = {2 * TEETH + 2};
     for (int32_t i = 0; i < TEETH; i++) { /* up and down across the way */
@@ -121,8 +121,8 @@ static void a_way_over_very_many_edges_is_told_too(void **unused)
         comb[2 * (size_t)i + 1] =
             (struct geo_point){364000000 + (i % 2 == 0 ? 500 : -500), 1130000000 + i * 40 + 20};
     }
-    comb[2 * TEETH] = (struct geo_point){364010000, 1130000000 + TEETH * 40};
-    comb[2 * TEETH + 1] = (struct geo_point){364010000, 1129999000};
+    comb[LAST] = (struct geo_point){364010000, 1130000000 + TEETH * 40};
+    comb[LAST + 1] = (struct geo_point){364010000, 1129999000};
     shapes[0] = (struct geo_shape){.kind = GEO_POLYGON,
                                    .point_count = 2 * TEETH + 2,
                                    .ring_count = 1,
