@@ -189,6 +189,23 @@ static inline bool is_listed(const struct geo_index *index, float reach_m)
     return index->has_near && reach_m <= GEO_NEAR_M;
 }
 
+static inline float taken_reach(float reach_m)
+{
+    ASSERT(reach_m >= 0);
+    return reach_m < GEO_REACH_M_MAX ? reach_m : GEO_REACH_M_MAX;
+}
+
+/* The hits are set where they are counted. */
+static void begin_search(struct search *search, const struct geo_index *index,
+                         struct geo_point point, float reach_m)
+{
+    search->index = index;
+    search->point = point;
+    search->reach_m = taken_reach(reach_m);
+    search->floor = search->count = 0;
+    search->more = false;
+}
+
 static void search_point(struct search *search)
 {
     const struct geo_index *index = search->index;
@@ -246,12 +263,6 @@ static uint32_t join(const struct search *search, const uint32_t *covering, uint
     return at;
 }
 
-static inline float taken_reach(float reach_m)
-{
-    ASSERT(reach_m >= 0);
-    return reach_m < GEO_REACH_M_MAX ? reach_m : GEO_REACH_M_MAX;
-}
-
 uint32_t geo_index_near(const struct geo_index *index, struct geo_point point, float reach_m,
                         struct geo_near *ret, uint32_t ret_capacity)
 {
@@ -262,10 +273,7 @@ uint32_t geo_index_near(const struct geo_index *index, struct geo_point point, f
     const uint32_t *covering = geo_index_set(index, index_find_set(index, point), &covering_count);
     struct answer answer = {.items = ret, .capacity = ret_capacity, .seats = covering_count};
     struct search search;
-    search.index = index;
-    search.point = point;
-    search.reach_m = taken_reach(reach_m);
-    search.floor = 0;
+    begin_search(&search, index, point, reach_m);
     do { /* more than once only where more than HITS_MAX shapes are near */
         search_point(&search);
         uint32_t end =
@@ -299,12 +307,8 @@ static bool give_hits(struct near_batch *batch, const struct search *search, uin
 static bool answer_point(struct near_batch *batch, struct search *search, uint32_t i, uint32_t list,
                          uint32_t set)
 {
-    search->point = batch->points[i];
-    search->reach_m = taken_reach(batch->reaches_m[i]);
-    search->floor = 0;
     uint32_t written = batch->written;
-    search->count = 0;
-    search->more = false;
+    begin_search(search, batch->index, batch->points[i], batch->reaches_m[i]);
     if (list != 0) {
         index_scale(search->index, search->point, &search->lat_m, &search->lon_m);
         search_near(search, search->index->words + list);
@@ -328,7 +332,6 @@ static uint32_t near_some(struct near_batch *batch, uint32_t count, const uint32
                           const bool *far, const uint32_t *sets, uint32_t *ret_ends)
 {
     struct search search;
-    search.index = batch->index;
     for (uint32_t i = 0; i < count; i++) {
         if ((lists[i] != 0 || far[i]) && !answer_point(batch, &search, i, lists[i], sets[i])) {
             return i;
