@@ -194,8 +194,8 @@ static void set_grid(struct geo_index *index)
         bits++;
     }
     index->cell_bits = bits;
-    index->lat = (int32_t)(all.south >> bits << bits);
-    index->lon = (int32_t)(all.west >> bits << bits);
+    index->lat = (int32_t)((all.south >> bits) * ((int64_t)1 << bits));
+    index->lon = (int32_t)((all.west >> bits) * ((int64_t)1 << bits));
     index->width = (uint32_t)cells_along(all.west, all.east, bits);
     index->height = (uint32_t)cells_along(all.south, all.north, bits);
     index->cell_count = index->width * index->height;
