@@ -214,6 +214,15 @@ static inline bool index_is_on_edge(const struct geo_point *edge, struct geo_poi
     return geo_side(p, edge[0], edge[1]) == 0 && geo_box_holds(p, edge[0], edge[1]);
 }
 
+static inline bool index_is_in_set(const struct geo_index *index, uint32_t set, uint32_t shape)
+{
+    bool found = false;
+    for (uint32_t i = index->set_starts[set]; i < index->set_starts[set + 1]; i++) {
+        found |= index->set_items[i] == shape;
+    }
+    return found;
+}
+
 /* The western edge of the cell of 2^bits steps in which p lies. */
 static inline int32_t index_cell_lon(const struct geo_index *index, struct geo_point p,
                                      uint32_t bits)

@@ -50,15 +50,6 @@ static inline float index_signed_distance(const struct geo_index *index, const s
     return covers && away_m > 0 ? -away_m : away_m;
 }
 
-static inline bool index_is_in_set(const struct geo_index *index, uint32_t set, uint32_t shape)
-{
-    bool found = false;
-    for (uint32_t i = index->set_starts[set]; i < index->set_starts[set + 1]; i++) {
-        found |= index->set_items[i] == shape;
-    }
-    return found;
-}
-
 /* Of edges that floats do not hold. */
 float index_long_gap2(const struct geo_point *points, uint32_t edges, struct geo_point p);
 

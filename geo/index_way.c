@@ -104,16 +104,6 @@ struct passage {
     bool is_coarse;
 };
 
-static bool covers(const struct geo_index *index, uint32_t set, uint32_t shape)
-{
-    for (uint32_t i = index->set_starts[set]; i < index->set_starts[set + 1]; i++) {
-        if (index->set_items[i] == shape) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* The rest of the room. */
 static uint32_t room_of(const struct passage *passage, struct geo_stretch **ret)
 {
@@ -215,8 +205,8 @@ static int64_t least(int64_t a, int64_t b)
 static struct geo_way_ends ends_of(const struct geo_index *index, uint32_t shape, uint32_t set_a,
                                    uint32_t set_b)
 {
-    return (struct geo_way_ends){.a_covered = covers(index, set_a, shape),
-                                 .b_covered = covers(index, set_b, shape)};
+    return (struct geo_way_ends){.a_covered = index_is_in_set(index, set_a, shape),
+                                 .b_covered = index_is_in_set(index, set_b, shape)};
 }
 
 /* Those that the trail has met, and those that cover an end. */

@@ -1,6 +1,8 @@
 #include "tests/check.h"
 
 #include <math.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -211,6 +213,65 @@ static void what_is_no_shape_changes_nothing(void **unused)
     geo_index_free(index);
 }
 
+struct reader {
+    const struct geo_index *index;
+    struct geo_point points[POINTS];
+    uint32_t counts[POINTS];
+    atomic_bool stop;
+    atomic_uint rounds;
+    bool agrees;
+};
+
+static void *read_on(void *argument)
+{
+    struct reader *reader = argument;
+    uint32_t found[GEO_FOUND_MAX], sets[POINTS];
+    reader->agrees = true;
+    while (!atomic_load(&reader->stop) || atomic_load(&reader->rounds) == 0) {
+        geo_index_find_batch(reader->index, reader->points, POINTS, sets);
+        for (uint32_t i = 0; i < POINTS; i++) {
+            struct geo_near near[GEO_FOUND_MAX];
+            reader->agrees &=
+                geo_index_find(reader->index, reader->points[i], found) == reader->counts[i];
+            (void)geo_index_near(reader->index, reader->points[i], 20, near, GEO_FOUND_MAX);
+        }
+        atomic_fetch_add(&reader->rounds, 1);
+    }
+    return NULL;
+}
+
+/* For TSan above all. */
+static void readers_of_the_old_index_do_not_notice_that_it_is_changed(void **unused)
+{
+    (void)unused;
+    uint64_t state = random_seed();
+    static struct reader reader;
+    fill(&state, &lands[2], SHAPES_MAX);
+    struct geo_index *first = build(shapes, SHAPES_MAX), *index = first;
+    reader = (struct reader){.index = first};
+    for (uint32_t i = 0; i < POINTS; i++) {
+        uint32_t found[GEO_FOUND_MAX];
+        reader.points[i] = random_point(&state, &lands[2], &shapes[i % SHAPES_MAX]);
+        reader.counts[i] = geo_index_find(first, reader.points[i], found);
+    }
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, read_on, &reader), 0);
+    for (uint32_t turn = 0; turn < 40; turn++) {
+        struct geo_change changes[8];
+        uint32_t some = redraw(&state, &lands[2], SHAPES_MAX, changes);
+        struct geo_index *next = change(index, changes, some);
+        if (index != first) {
+            geo_index_free(index);
+        }
+        index = next;
+    }
+    atomic_store(&reader.stop, true);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_true(reader.agrees && atomic_load(&reader.rounds) > 0);
+    geo_index_free(index);
+    geo_index_free(first);
+}
+
 /* ---- batches ---- */
 
 static void must_batch(const struct geo_index *index, const struct geo_point *points,
@@ -334,6 +395,7 @@ int main(void)
         cmocka_unit_test(a_shape_can_go_and_another_take_a_number_beyond_the_last),
         cmocka_unit_test(a_fence_can_be_changed_for_ever),
         cmocka_unit_test(what_is_no_shape_changes_nothing),
+        cmocka_unit_test(readers_of_the_old_index_do_not_notice_that_it_is_changed),
         cmocka_unit_test(batches_equal_single_lookups_in_every_way_they_are_made),
         cmocka_unit_test(a_batch_without_room_tells_how_far_it_came),
         cmocka_unit_test(lookups_allocate_nothing),
