@@ -263,7 +263,7 @@ uint32_t index_four_set(const struct geo_index *index, const uint32_t *slot, str
 
 /* The number of the set of shapes that cover the point. */
 uint32_t index_find_set(const struct geo_index *index, struct geo_point p);
-/* Of up to so many points; `wide` ones of a processor that has AVX2. */
+/* Points that are looked up at a time, if the processor has AVX2 with its instructions. */
 #define INDEX_BATCH 256u
 bool index_has_avx2(void);
 void index_find_some_avx2(const struct geo_index *index, const struct geo_point *points,
@@ -271,6 +271,13 @@ void index_find_some_avx2(const struct geo_index *index, const struct geo_point 
 /* The set of a slot that is wide or of four, for a point in a cell of 2^bits steps. */
 uint32_t index_wide_set(const struct geo_index *index, const uint32_t *slot, struct geo_point p,
                         uint32_t bits);
+
+/* Coarse cells along one side of the grid. */
+struct index_span {
+    uint32_t from, to; /* included */
+};
+/* Those from low to high steps; the nearest one, where there are none. */
+struct index_span index_span_of(double low, double high, uint32_t bits, uint32_t count);
 
 /* By all its edges. */
 bool index_shape_covers(const struct geo_index *index, uint32_t number, struct geo_point p);

@@ -112,17 +112,12 @@ static void search_near(struct search *search, const uint32_t *list)
 
 /* ---- any reach: the coarse cells within it ---- */
 
-struct span {
-    uint32_t from, to; /* included */
-};
-
-/* The cells from low to high steps; the nearest one, where there are none. */
-static struct span span_of(double low, double high, uint32_t bits, uint32_t count)
+struct index_span index_span_of(double low, double high, uint32_t bits, uint32_t count)
 {
     double from = floor(ldexp(low, -(int)bits)), to = floor(ldexp(high, -(int)bits)), last = count;
     from = fmin(fmax(from, 0), last - 1);
     to = fmin(fmax(to, 0), last - 1);
-    return (struct span){(uint32_t)from, (uint32_t)to};
+    return (struct index_span){(uint32_t)from, (uint32_t)to};
 }
 
 static void search_cells(struct search *search)
@@ -133,8 +128,10 @@ static void search_cells(struct search *search)
     double lat = reach_m / geo_scale_at(0).lat_m, lon = reach_m / fmax(scale.lon_m, 1e-9);
     double north = (double)search->point.lat_e7 - index->lat;
     double east = (double)search->point.lon_e7 - index->lon;
-    struct span rows = span_of(north - lat, north + lat, index->cell_bits, index->height);
-    struct span columns = span_of(east - lon, east + lon, index->cell_bits, index->width);
+    struct index_span rows =
+        index_span_of(north - lat, north + lat, index->cell_bits, index->height);
+    struct index_span columns =
+        index_span_of(east - lon, east + lon, index->cell_bits, index->width);
     for (uint32_t row = rows.from; row <= rows.to; row++) {
         const uint32_t *heads = index->lines + (size_t)row * index->width;
         for (uint32_t column = columns.from; column <= columns.to; column++) {

@@ -51,30 +51,20 @@ static void push_cell(struct trail *trail, uint32_t column, uint32_t row)
     }
 }
 
-struct span {
-    uint32_t from, to; /* included; the nearest cell, where there is none */
-};
-
-static struct span span_of(double low, double high, uint32_t bits, uint32_t count)
-{
-    double last = (double)count - 1;
-    double from = fmin(fmax(floor(ldexp(low - 2, -(int)bits)), 0), last);
-    double to = fmin(fmax(floor(ldexp(high + 2, -(int)bits)), 0), last);
-    return (struct span){(uint32_t)from, (uint32_t)to};
-}
-
 /* From the grid's corner, row by row the columns that the line lies over. */
 static void push_line(struct trail *trail, double x, double y, double dx, double dy)
 {
     const struct geo_index *index = trail->index;
     uint32_t bits = index->cell_bits;
-    struct span rows = span_of(fmin(y, y + dy), fmax(y, y + dy), bits, index->height);
+    struct index_span rows =
+        index_span_of(fmin(y, y + dy) - 2, fmax(y, y + dy) + 2, bits, index->height);
     for (uint32_t row = rows.from; row <= rows.to && !trail->is_full; row++) {
         double south = ldexp(row, (int)bits) - 2, north = ldexp(row + 1.0, (int)bits) + 2;
         double from = dy == 0 ? 0 : fmin(1, fmax(0, ((dy > 0 ? south : north) - y) / dy));
         double to = dy == 0 ? 1 : fmin(1, fmax(0, ((dy > 0 ? north : south) - y) / dy));
         double a = x + from * dx, b = x + to * dx;
-        struct span columns = span_of(fmin(a, b), fmax(a, b), bits, index->width);
+        struct index_span columns =
+            index_span_of(fmin(a, b) - 2, fmax(a, b) + 2, bits, index->width);
         for (uint32_t column = columns.from; column <= columns.to; column++) {
             push_cell(trail, column, row);
         }
