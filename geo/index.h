@@ -29,8 +29,8 @@ struct geo_near {
 
 /* shape_count may be 0. STATUS_INVALID (no shape: no points, rings that do not end where the points
  * do, a point off the globe, a radius that is not in (0, GEO_RADIUS_M_MAX]), STATUS_NO_MEMORY,
- * STATUS_TOO_LARGE (more than GEO_FOUND_MAX over one place, GEO_INDEX_BYTES_MAX); detail says which
- * shape or where. */
+ * STATUS_TOO_LARGE (more than GEO_FOUND_MAX over one place, half a million edges in one of 360 m,
+ * GEO_INDEX_BYTES_MAX); detail says which shape or where. */
 #define GEO_INDEX_BYTES_MAX ((size_t)1 << 30)
 enum status geo_index_new(const struct geo_shape *shapes, uint32_t shape_count,
                           struct geo_index **ret, struct status_detail *detail) MUST_CHECK;

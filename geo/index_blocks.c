@@ -8,8 +8,9 @@
 #include "geo/index_build_internal.h"
 
 enum {
-    SAME_SLOTS = 64, /* so many slots back an equal one is looked for */
-    LEAF_EDGES = 4,  /* cells with more edges or places are cut again... */
+    SAME_UNITS = 96,         /* so far back an equal slot is looked for */
+    SLOT_CELL_BITS_MAX = 15, /* slots of larger coarse cells hold no edges */
+    LEAF_EDGES = 4,          /* cells with more edges or places are cut again... */
     LEAF_PLACES = 32,
     SMALL_CELL_BITS = 11, /* ...but for edges not below 20 m... */
     LEAF_EDGES_MAX = 48,
@@ -22,7 +23,7 @@ enum {
 };
 
 /* Where entries go: `heads` of coarse cells, or the entries of a block on the stack; rows of
- * `stride`. */
+ * `stride`, from the window's corner on. */
 struct grid {
     uint32_t *heads;
     size_t entries, slots; /* the block's first ones on their stacks */
@@ -219,34 +220,37 @@ static enum status plain_sets(struct build *build, struct build_part part, const
 }
 
 /* A slot of the block at hand; an equal one is kept once: most edges pass several cells alike. */
-static enum status push_slot(struct build *build, const struct grid *grid,
-                             const uint32_t slot[SLOT_WORDS], uint32_t *ret_entry)
+static enum status push_slot(struct build *build, const struct grid *grid, enum slot_kind kind,
+                             const uint32_t *slot, uint32_t *ret_entry)
 {
-    struct build_u32s *slots = &build->slots;
-    size_t count = (slots->count - grid->slots) / SLOT_WORDS, at = count;
-    while (at > 0 && at + SAME_SLOTS > count) {
-        at--;
-        if (memcmp(slots->items + grid->slots + at * SLOT_WORDS, slot, SLOT_WORDS * sizeof *slot) ==
-            0) {
-            *ret_entry = ENTRY_SLOT | (uint32_t)at;
+    struct build_u32s *slots = &build->slots, *kinds = &build->slot_kinds;
+    uint32_t words = index_slot_words(kind), entry = ENTRY_SLOT | (uint32_t)kind << ENTRY_KIND_BITS;
+    size_t first = grid->slots / UNIT_WORDS, count = slots->count / UNIT_WORDS;
+    for (size_t at = count; at > first && at + SAME_UNITS > count; at--) {
+        if (kinds->items[at - 1] == (uint32_t)kind &&
+            memcmp(slots->items + (at - 1) * UNIT_WORDS, slot, words * sizeof *slot) == 0) {
+            *ret_entry = entry | (uint32_t)(at - 1 - first);
             return STATUS_OK;
         }
     }
-    ASSERT(count < ENTRY_SLOT);
-    if (!build_grow(slots, SLOT_WORDS)) {
+    ASSERT(count - first + words / UNIT_WORDS <= ENTRY_UNITS);
+    if (!build_grow(slots, words) || !build_grow(kinds, words / UNIT_WORDS)) {
         return STATUS_NO_MEMORY;
     }
-    memcpy(slots->items + slots->count, slot, SLOT_WORDS * sizeof *slot);
-    slots->count += SLOT_WORDS;
-    *ret_entry = ENTRY_SLOT | (uint32_t)count;
+    memcpy(slots->items + slots->count, slot, words * sizeof *slot);
+    for (uint32_t i = 0; i < words / UNIT_WORDS; i++) { /* none begins within another */
+        kinds->items[kinds->count++] = i == 0 ? (uint32_t)kind : UINT32_MAX;
+    }
+    slots->count += words;
+    *ret_entry = entry | (uint32_t)(count - first);
     return STATUS_OK;
 }
 
 static enum status push_wide(struct build *build, const struct grid *grid, enum wide kind,
                              uint32_t value, uint32_t *ret_entry)
 {
-    const uint32_t slot[SLOT_WORDS] = {(uint32_t)kind, value, SLOT_WIDE, 0};
-    return push_slot(build, grid, slot, ret_entry);
+    const uint32_t slot[UNIT_WORDS] = {(uint32_t)kind, value};
+    return push_slot(build, grid, SLOT_WIDE, slot, ret_entry);
 }
 
 static enum status push_set(struct build *build, const struct grid *grid, uint32_t set,
@@ -295,89 +299,190 @@ static enum status write_groups(struct build *build, struct build_part part,
     return status == STATUS_OK ? push_wide(build, grid, WIDE_GROUPS, word, ret_entry) : status;
 }
 
-static enum status push_plain(struct build *build, struct build_part part, const struct leaf *leaf,
-                              struct build_cell cell, const struct grid *grid, uint32_t *ret_entry)
+static const struct build_edge *edge_of(const struct build *build, const struct build_run *run,
+                                        uint32_t edge)
 {
-    const struct build_run *run = &build->runs[leaf->groups[0].run];
-    uint32_t sets[4], flags, second = NO_EDGE;
-    enum status status = plain_sets(build, part, leaf, sets);
-    if (status != STATUS_OK) {
-        return status;
-    }
-    if ((sets[0] | sets[1] | sets[2] | sets[3]) >= EDGES_SETS_MAX) {
-        return write_groups(build, part, leaf, cell, grid, ret_entry);
-    }
-    flags = leaf->groups[0].kind == GROUP_ON_ODD ? EDGES_ON_FIRST : 0;
-    if (leaf->group_count == 1) {
-        flags |= EDGES_ONE;
-        second = run->count > 1 ? point_of(build, run, 1) : NO_EDGE;
-    } else {
-        flags |= leaf->groups[1].kind == GROUP_ON_ODD ? EDGES_ON_SECOND : 0;
-        second = point_of(build, &build->runs[leaf->groups[1].run], 0);
-    }
-    const uint32_t slot[SLOT_WORDS] = {sets[0] | sets[1] << 16, sets[2] | sets[3] << 16,
-                                       point_of(build, run, 0) | flags,
-                                       second | cell.bits << POINT_BITS};
-    return push_slot(build, grid, slot, ret_entry);
+    return &build->edges[build->refs.items[run->first + edge]];
 }
 
-/* The place that tells the states of the groups, where these edges of them are crossed. */
-static uint32_t place_of(const uint32_t groups[4], uint32_t group_count, uint32_t crossed)
-{
-    uint32_t place = 0;
-    for (uint32_t i = 0; i < 4; i++) {
-        place ^= (crossed >> i & 1) << groups[i];
-    }
-    return place & ((1u << group_count) - 1);
-}
-
-/* Its edges, and the group of each; those that it has fewer are NO_EDGE. */
-static void four_edges(const struct build *build, const struct leaf *leaf, uint32_t ret_edges[4],
-                       uint32_t ret_groups[4])
+/* The edges of a plain leaf, and the group of each; returns how many. */
+static uint32_t leaf_edges(const struct build *build, const struct leaf *leaf,
+                           const struct build_edge *ret_edges[4], uint32_t ret_groups[4])
 {
     uint32_t count = 0;
     for (uint32_t g = 0; g < leaf->group_count; g++) {
         const struct build_run *run = &build->runs[leaf->groups[g].run];
         for (uint32_t i = 0; i < run->count; i++, count++) {
-            uint32_t kind = leaf->groups[g].kind == GROUP_ON_ODD ? FOUR_ON_ODD : 0;
-            ret_edges[count] = point_of(build, run, i) | g << POINT_BITS | kind;
+            ASSERT(count < 4);
+            ret_edges[count] = edge_of(build, run, i);
             ret_groups[count] = g;
         }
     }
-    for (; count < 4; count++) {
-        ret_edges[count] = NO_EDGE;
-        ret_groups[count] = 0;
+    return count;
+}
+
+/* Writes the edge as a slot holds it; false: it does not fit. */
+static bool put_edge(const struct build *build, const struct build_edge *edge, uint32_t *ret)
+{
+    int64_t half = (int64_t)1 << (build->coarse.bits - 1);
+    int64_t lon = build->coarse.lon + half, lat = build->coarse.lat + half;
+    int64_t steps[4] = {edge->a.lon_e7 - lon, edge->a.lat_e7 - lat, edge->b.lon_e7 - lon,
+                        edge->b.lat_e7 - lat};
+    int16_t held[4];
+    bool fits = build->coarse.bits <= SLOT_CELL_BITS_MAX;
+    for (uint32_t i = 0; i < 4; i++) {
+        fits = fits && steps[i] >= INT16_MIN && steps[i] <= INT16_MAX;
+        held[i] = (int16_t)(fits ? steps[i] : 0);
     }
+    memcpy(ret, held, sizeof held);
+    return fits;
+}
+
+static bool put_edges(const struct build *build, const struct build_edge *const *edges,
+                      uint32_t count, const uint32_t *places, uint32_t *ret)
+{
+    bool fits = true;
+    for (uint32_t i = 0; i < count; i++) {
+        fits = put_edge(build, edges[i], ret + 2 * (size_t)places[i]) && fits;
+    }
+    return fits;
+}
+
+static uint32_t leaf_flags(const struct leaf *leaf, uint32_t edges)
+{
+    uint32_t first = leaf->groups[0].kind == GROUP_ON_ODD ? LEAF_ON : 0;
+    if (edges == 1) {
+        return first;
+    }
+    if (leaf->group_count == 1) {
+        return first | LEAF_ONE;
+    }
+    return first | (leaf->groups[1].kind == GROUP_ON_ODD ? LEAF_ON_SECOND : 0);
+}
+
+/* Differences to a point of the cell fit 32 bits. */
+static bool are_within_reach(const struct build *build, const struct build_edge *const *edges,
+                             uint32_t count)
+{
+    int64_t far = (int64_t)1 << 30;
+    bool fits = true;
+    for (uint32_t i = 0; i < count; i++) {
+        fits = fits && llabs(edges[i]->a.lon_e7 - build->coarse.lon) < far &&
+               llabs(edges[i]->b.lon_e7 - build->coarse.lon) < far;
+    }
+    return fits;
+}
+
+/* One edge or two, which stay in the store. */
+static enum status push_far(struct build *build, const struct grid *grid, const uint32_t sets[4],
+                            uint32_t flags, const struct build_edge *const *edges, uint32_t count,
+                            uint32_t *ret_entry)
+{
+    const uint32_t slot[UNIT_WORDS] = {sets[0] | sets[1] << 16, sets[2] | sets[3] << 16,
+                                       edges[0]->point | flags >> 1,
+                                       count > 1 ? edges[1]->point : NO_EDGE};
+    return push_slot(build, grid, SLOT_FAR, slot, ret_entry);
+}
+
+static enum status push_plain(struct build *build, struct build_part part, const struct leaf *leaf,
+                              struct build_cell cell, const struct grid *grid, uint32_t *ret_entry)
+{
+    static const uint32_t places[2] = {0, 1};
+    const struct build_edge *edges[4];
+    uint32_t sets[4], groups[4], slot[2 * UNIT_WORDS] = {0};
+    uint32_t count = leaf_edges(build, leaf, edges, groups), flags = leaf_flags(leaf, count);
+    ASSERT(count == 1 || count == 2);
+    enum status status = plain_sets(build, part, leaf, sets);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    uint32_t most = sets[0] | sets[1] | sets[2] | sets[3];
+    if (put_edges(build, edges, count, places, slot) && most <= LEAF_SET_MASK) {
+        uint32_t kept = 1u << count; /* the sets */
+        memcpy(slot + 2 * (size_t)count, sets, kept * sizeof *sets);
+        slot[2 * (size_t)count] |= flags;
+        return push_slot(build, grid, count == 1 ? SLOT_ONE : SLOT_TWO, slot, ret_entry);
+    }
+    return most < SHORT_SETS_MAX && are_within_reach(build, edges, count)
+               ? push_far(build, grid, sets, flags, edges, count, ret_entry)
+               : write_groups(build, part, leaf, cell, grid, ret_entry);
+}
+
+/* The place that tells the states of the groups, where these edges of them are crossed. */
+static uint32_t place_of(const uint32_t *groups, uint32_t edges, uint32_t crossed)
+{
+    uint32_t place = 0;
+    for (uint32_t i = 0; i < edges; i++) {
+        place ^= (crossed >> i & 1) << groups[i];
+    }
+    return place;
+}
+
+/* The sets of three edges or four, and which is whose; false: more than four, or large numbers. */
+static bool put_four_sets(const uint32_t sets[16], uint32_t *four)
+{
+    uint32_t kept[4] = {0}, count = 0;
+    for (uint32_t crossed = 0; crossed < 16; crossed++) {
+        uint32_t at = 0;
+        while (at < count && kept[at] != sets[crossed]) {
+            at++;
+        }
+        if (at == 4 || sets[crossed] >= SHORT_SETS_MAX) {
+            return false;
+        }
+        kept[at] = sets[crossed];
+        count += at == count;
+        four[FOUR_TABLE] |= at << (2 * crossed);
+    }
+    four[FOUR_SETS] = kept[0] | kept[1] << 16;
+    four[FOUR_SETS + 1] = kept[2] | kept[3] << 16;
+    return true;
+}
+
+/* Of a leaf's edges, three or four, in `four`: which sets there are; false: they are groups' then. */
+static enum status make_four(struct build *build, struct build_part part, const struct leaf *leaf,
+                             const uint32_t *groups, uint32_t count, uint32_t *four, bool *ret_fits)
+{
+    uint32_t sets[16];
+    for (uint32_t crossed = 0; crossed < 16; crossed++) {
+        uint32_t place = place_of(groups, count, crossed);
+        enum status status = intern_place(build, part, leaf, place, &sets[crossed]);
+        if (status != STATUS_OK) {
+            return status;
+        }
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t kind = leaf->groups[groups[i]].kind == GROUP_ON_ODD ? FOUR_ON_ODD : 0;
+        four[FOUR_EDGES] |= (groups[i] | kind) << (FOUR_EDGE_BITS * i);
+    }
+    *ret_fits = put_four_sets(sets, four);
+    return STATUS_OK;
 }
 
 static enum status push_four(struct build *build, struct build_part part, const struct leaf *leaf,
                              struct build_cell cell, const struct grid *grid, uint32_t *ret_entry)
 {
-    uint32_t four[FOUR_WORDS] = {0}, groups[4], set, most = 0;
-    enum status status = grow_words(build, FOUR_WORDS + 3);
-    four_edges(build, leaf, four, groups);
-    for (uint32_t crossed = 0; crossed < 16 && status == STATUS_OK; crossed++) {
-        uint32_t place = place_of(groups, leaf->group_count, crossed);
-        status = intern_place(build, part, leaf, place, &set);
-        if (status == STATUS_OK) {
-            most |= set;
-            four[4 + crossed / 2] |= set << (16 * (crossed & 1));
-        }
-    }
-    if (status != STATUS_OK || most >= EDGES_SETS_MAX) {
+    const struct build_edge *edges[4];
+    uint32_t groups[4], slot[3 * UNIT_WORDS], far[2 * UNIT_WORDS] = {NO_EDGE};
+    uint32_t count = leaf_edges(build, leaf, edges, groups);
+    bool fits;
+    enum status status = make_four(build, part, leaf, groups, count, far + 4, &fits);
+    if (status != STATUS_OK || !fits) {
         return status != STATUS_OK ? status
                                    : write_groups(build, part, leaf, cell, grid, ret_entry);
     }
-    struct index_store *store = build->store;
-    while (store->word_count % 4 != 0) {
-        store->words[store->word_count++] = 0;
+    memcpy(slot + 2 * (size_t)index_four_places[3], &slot_edge_none, sizeof slot_edge_none);
+    if (put_edges(build, edges, count, index_four_places, slot)) {
+        memcpy(slot + 8, far + 4, UNIT_WORDS * sizeof *slot);
+        return push_slot(build, grid, SLOT_FOUR, slot, ret_entry);
     }
-    const uint32_t slot[SLOT_WORDS] = {(uint32_t)store->word_count, 0, SLOT_FOUR,
-                                       cell.bits << POINT_BITS};
-    uint32_t words = four[3] == NO_EDGE ? THREE_WORDS : FOUR_WORDS;
-    memcpy(store->words + store->word_count, four, words * sizeof *four);
-    store->word_count += words;
-    return push_slot(build, grid, slot, ret_entry);
+    if (!are_within_reach(build, edges, count)) {
+        return write_groups(build, part, leaf, cell, grid, ret_entry);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        far[i] = edges[i]->point;
+    }
+    return push_slot(build, grid, SLOT_FAR4, far, ret_entry);
 }
 
 static bool leaf_will_do(const struct leaf *leaf, struct build_part part, struct build_cell cell)
@@ -433,7 +538,7 @@ static enum status write_block(struct build *build, const struct grid *grid, uin
     if (status != STATUS_OK) {
         return status;
     }
-    while (store->word_count % SLOT_WORDS != 0) { /* a slot lies in one line of the cache */
+    while (store->word_count % UNIT_WORDS != 0) { /* a slot lies in one line of the cache */
         store->words[store->word_count++] = 0;
     }
     uint32_t *at = store->words + store->word_count;
@@ -467,6 +572,7 @@ static enum status make_block(struct build *build, struct build_part part, struc
     }
     build->entries.count = grid.entries;
     build->slots.count = grid.slots;
+    build->slot_kinds.count = grid.slots / UNIT_WORDS;
     return status;
 }
 
@@ -515,7 +621,7 @@ static enum status make_entry(struct build *build, struct build_part part, struc
 static enum status make_head(struct build *build, struct build_part part, struct build_cell cell,
                              uint32_t *ret_head)
 {
-    build->at = cell;
+    build->at = build->coarse = cell;
     *ret_head = 0;
     if (is_off_globe(cell)) {
         return STATUS_OK;
@@ -555,7 +661,7 @@ static void fill_grid(struct build *build, const struct grid *grid, uint32_t col
     for (uint32_t y = row > window->south ? row : window->south;
          y < row + side && y < window->north; y++) {
         for (uint32_t x = west; x < column + side && x < window->east; x++) {
-            entries[(size_t)y * grid->stride + x] = entry;
+            entries[(size_t)(y - window->south) * grid->stride + (x - window->west)] = entry;
         }
     }
 }
@@ -720,14 +826,18 @@ static enum status add_shapes(struct build *build)
 
 enum status build_blocks(struct build *build)
 {
-    struct geo_index *index = build->index;
+    const struct geo_index *index = build->index;
     uint32_t levels = 0;
     while (1u << levels < index->width || 1u << levels < index->height) {
         levels++;
     }
-    enum status status = add_shapes(build);
+    enum status status = build_new_heads(&build->window, &build->finds);
     if (status == STATUS_OK) {
-        struct grid grid = {index->finds, 0, 0, index->width, build->window};
+        status = add_shapes(build);
+    }
+    if (status == STATUS_OK) {
+        uint32_t stride = build->window.east - build->window.west;
+        struct grid grid = {build->finds, 0, 0, stride, build->window};
         struct build_cell all = {index->lon, index->lat, index->cell_bits + levels};
         struct build_part part = {0, build->run_count, 0, 0};
         status = divide(build, part, all, &grid, 0, 0, levels);

@@ -6,13 +6,6 @@
 #include "base/assert.h"
 #include "geo/index_build_internal.h"
 
-enum {
-    CELL_BITS_MIN = 15, /* 360 m: a school and its surroundings lie in some coarse cells */
-    COARSE_CELLS_MAX = 1 << 18,
-    NEAR_CELL_BITS_MAX = 18,  /* wider ones would have long lists of what is near */
-    NEAR_MARGIN_E7 = 1 << 20, /* from the antimeridian: what is near lies on this side */
-    NEAR_LAT_E7_MAX = 890000000,
-};
 /* Floats hold 2^19 steps (6 km) to 0.3 mm. */
 #define LONG_EDGE_E7 (1 << 19)
 
@@ -121,105 +114,6 @@ static enum status copy_shape(struct geo_index *index, const struct index_store 
     return status;
 }
 
-/* ---- the grid ---- */
-
-struct extent {
-    int64_t south, west, north, east;
-};
-
-static void widen_extent(struct extent *all, const struct index_shape *shape)
-{
-    int64_t west = shape->low.lon_e7, east = shape->high.lon_e7;
-    if (west < -GEO_LON_E7_MAX || east > GEO_LON_E7_MAX) {
-        west = -GEO_LON_E7_MAX; /* it goes on at the other side */
-        east = GEO_LON_E7_MAX;
-    }
-    all->south = shape->low.lat_e7 < all->south ? shape->low.lat_e7 : all->south;
-    all->west = west < all->west ? west : all->west;
-    all->north = shape->high.lat_e7 > all->north ? shape->high.lat_e7 : all->north;
-    all->east = east > all->east ? east : all->east;
-}
-
-static const struct extent no_extent = {GEO_LAT_E7_MAX, GEO_LON_E7_MAX, -GEO_LAT_E7_MAX,
-                                        -GEO_LON_E7_MAX};
-
-static bool is_near_possible(const struct geo_index *index, const struct extent *all)
-{
-    return index->cell_bits <= NEAR_CELL_BITS_MAX && index->cell_count > 0 &&
-           all->west >= -GEO_LON_E7_MAX + NEAR_MARGIN_E7 &&
-           all->east <= GEO_LON_E7_MAX - NEAR_MARGIN_E7 && all->south >= -NEAR_LAT_E7_MAX &&
-           all->north <= NEAR_LAT_E7_MAX;
-}
-
-static int64_t most(int64_t a, int64_t b)
-{
-    return a > b ? a : b;
-}
-
-/* The grid goes on as far as near entries do. */
-static void widen_by_near(struct extent *all)
-{
-    int64_t lat = (int64_t)(GEO_NEAR_M / geo_scale_at(0).lat_m) + 2;
-    int64_t far = most(-all->south, all->north) + lat;
-    double lon_m = geo_scale_at((int32_t)(far < GEO_LAT_E7_MAX ? far : GEO_LAT_E7_MAX)).lon_m;
-    int64_t lon = (int64_t)fmin(GEO_NEAR_M / fmax(lon_m, 1e-9), GEO_LON_E7_MAX) + 2;
-    all->south = most(all->south - lat, -GEO_LAT_E7_MAX);
-    all->west = most(all->west - lon, -GEO_LON_E7_MAX);
-    all->north = -most(-all->north - lat, -GEO_LAT_E7_MAX);
-    all->east = -most(-all->east - lon, -GEO_LON_E7_MAX);
-}
-
-/* Cells begin at multiples of their size. */
-static int64_t cells_along(int64_t low, int64_t high, uint32_t bits)
-{
-    return (high >> bits) - (low >> bits) + 1;
-}
-
-static void set_grid(struct geo_index *index)
-{
-    struct extent all = no_extent;
-    for (uint32_t i = 0; i < index->shape_count; i++) {
-        if (index->shapes[i].kind != 0) {
-            widen_extent(&all, &index->shapes[i]);
-        }
-    }
-    index->cell_bits = CELL_BITS_MIN;
-    if (all.south > all.north) {
-        return; /* no shapes: no cells */
-    }
-    widen_by_near(&all);
-    uint32_t bits = CELL_BITS_MIN;
-    while (cells_along(all.west, all.east, bits) * cells_along(all.south, all.north, bits) >
-           COARSE_CELLS_MAX) {
-        bits++;
-    }
-    index->cell_bits = bits;
-    index->lat = (int32_t)((all.south >> bits) * ((int64_t)1 << bits));
-    index->lon = (int32_t)((all.west >> bits) * ((int64_t)1 << bits));
-    index->width = (uint32_t)cells_along(all.west, all.east, bits);
-    index->height = (uint32_t)cells_along(all.south, all.north, bits);
-    index->cell_count = index->width * index->height;
-    index->has_near = is_near_possible(index, &all);
-}
-
-static enum status make_cells(struct geo_index *index)
-{
-    size_t cells = index->cell_count + (size_t)1;
-    index->finds = calloc(cells, sizeof *index->finds);
-    index->lines = calloc(cells, sizeof *index->lines);
-    index->rows = calloc(index->height + (size_t)2, sizeof *index->rows);
-    if (index->finds == NULL || index->lines == NULL || index->rows == NULL) {
-        return STATUS_NO_MEMORY;
-    }
-    index->row_part = ldexpf(1, -(int)index->cell_bits);
-    for (uint32_t row = 0; row <= index->height && index->has_near; row++) {
-        struct geo_scale scale =
-            geo_scale_at((int32_t)(index->lat + ((int64_t)row << index->cell_bits)));
-        index->rows[row] = (struct index_row){(float)scale.lat_m, (float)scale.lon_m};
-    }
-    return STATUS_OK;
-}
-
 /* ---- building ---- */
 
 static enum status build_window(struct geo_index *index, struct build_window window,
@@ -231,6 +125,11 @@ static enum status build_window(struct geo_index *index, struct build_window win
     if (status == STATUS_OK) {
         status = build_lines(&build);
     }
+    if (status == STATUS_OK) {
+        status = build_pages(&build);
+    }
+    free(build.finds);
+    free(build.lines);
     free(build.edges);
     free(build.runs);
     free(build.refs.items);
@@ -238,14 +137,14 @@ static enum status build_window(struct geo_index *index, struct build_window win
     free(build.set_heads.items);
     free(build.entries.items);
     free(build.slots.items);
+    free(build.slot_kinds.items);
     return status;
 }
 
 static size_t bytes_of(const struct geo_index *index)
 {
     const struct index_store *store = index->store;
-    return sizeof *index + sizeof *store +
-           (index->cell_count + (size_t)1) * 2 * sizeof *index->finds +
+    return sizeof *index + sizeof *store + (index->tile_count + (size_t)1) * sizeof *index->tiles +
            (index->height + (size_t)2) * sizeof *index->rows +
            (index->shape_count + (size_t)1) * sizeof *index->shapes +
            store->point_count * sizeof *store->points +
@@ -273,8 +172,7 @@ static void publish(struct geo_index *index)
 /* Of the shapes that the index has by now. */
 static enum status build_all(struct geo_index *index, struct status_detail *detail)
 {
-    set_grid(index);
-    enum status status = make_cells(index);
+    enum status status = index_grid_new(index);
     if (status == STATUS_OK && index->cell_count > 0) {
         status =
             build_window(index, (struct build_window){0, 0, index->width, index->height}, detail);
@@ -364,9 +262,7 @@ void geo_index_free(struct geo_index *index)
         return;
     }
     index_store_leave(index->store);
-    free(index->finds);
-    free(index->lines);
-    free(index->rows);
+    index_grid_release(index);
     free(index->shapes);
     free(index);
 }
@@ -380,40 +276,23 @@ size_t geo_index_bytes(const struct geo_index *index)
 
 /* Puts the new shapes in their places and widens the extent by what they and the old ones touch. */
 static enum status apply_changes(struct geo_index *index, const struct geo_change *changes,
-                                 uint32_t count, struct extent *extent)
+                                 uint32_t count, struct build_extent *extent)
 {
     enum status status = STATUS_OK;
     for (uint32_t i = 0; i < count && status == STATUS_OK; i++) {
         struct index_shape *shape = &index->shapes[changes[i].number];
         if (shape->kind != 0) {
-            widen_extent(extent, shape);
+            build_widen_extent(extent, shape);
         }
         *shape = (struct index_shape){0};
         if (changes[i].shape != NULL) {
             status = add_shape(index, changes[i].shape, changes[i].number);
         }
         if (shape->kind != 0) {
-            widen_extent(extent, shape);
+            build_widen_extent(extent, shape);
         }
     }
     return status;
-}
-
-/* False: some of the extent lies off the grid, or it is most of it. */
-static bool window_of(const struct geo_index *index, const struct extent *extent,
-                      struct build_window *ret)
-{
-    int64_t size = (int64_t)1 << index->cell_bits;
-    if (extent->west < index->lon || extent->south < index->lat ||
-        extent->east >= index->lon + index->width * size ||
-        extent->north >= index->lat + index->height * size) {
-        return false;
-    }
-    ret->west = (uint32_t)((extent->west - index->lon) / size);
-    ret->south = (uint32_t)((extent->south - index->lat) / size);
-    ret->east = (uint32_t)((extent->east - index->lon) / size) + 1;
-    ret->north = (uint32_t)((extent->north - index->lat) / size) + 1;
-    return (uint64_t)(ret->east - ret->west) * (ret->north - ret->south) * 4 <= index->cell_count;
 }
 
 /* With the cells of the old index, of which those in the window are made anew. STATUS_NO_MEMORY
@@ -421,11 +300,8 @@ static bool window_of(const struct geo_index *index, const struct extent *extent
 static enum status change_window(const struct geo_index *old, struct geo_index *index,
                                  struct build_window window, struct status_detail *detail)
 {
-    size_t cells = index->cell_count + (size_t)1;
-    enum status status = make_cells(index);
+    enum status status = index_grid_copy(old, index);
     if (status == STATUS_OK) {
-        memcpy(index->finds, old->finds, cells * sizeof *index->finds);
-        memcpy(index->lines, old->lines, cells * sizeof *index->lines);
         status = build_window(index, window, detail);
     }
     if (status == STATUS_OK) {
@@ -444,7 +320,7 @@ static struct geo_index *beside(const struct geo_index *old, uint32_t shape_coun
     *index = *old;
     index->shapes = shapes;
     index->shape_count = shape_count;
-    index->finds = index->lines = NULL;
+    index->tiles = NULL;
     index->rows = NULL;
     memcpy(shapes, old->shapes, old->shape_count * sizeof *shapes);
     atomic_fetch_add(&index->store->owners, 1);
@@ -456,7 +332,7 @@ static bool change_part(const struct geo_index *old, const struct geo_change *ch
                         uint32_t count, uint32_t shape_count, struct geo_index **ret)
 {
     struct geo_index *index = beside(old, shape_count);
-    struct extent extent = no_extent;
+    struct build_extent extent = build_extent_none;
     struct build_window window;
     struct status_detail unheard;
     if (index == NULL) {
@@ -464,7 +340,7 @@ static bool change_part(const struct geo_index *old, const struct geo_change *ch
     }
     index_store_part(index->store);
     if (!index->store->is_full && apply_changes(index, changes, count, &extent) == STATUS_OK &&
-        window_of(index, &extent, &window) &&
+        build_window_of(index, &extent, &window) &&
         change_window(old, index, window, &unheard) == STATUS_OK) {
         *ret = index;
         return true;
@@ -478,7 +354,7 @@ static enum status change_all(const struct geo_index *old, const struct geo_chan
                               struct status_detail *detail)
 {
     struct geo_index *index = new_index(shape_count);
-    struct extent extent = no_extent;
+    struct build_extent extent = build_extent_none;
     enum status status = STATUS_NO_MEMORY;
     if (index != NULL) {
         index->store = index_store_new();

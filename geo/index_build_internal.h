@@ -1,7 +1,8 @@
 /*
  * index_build_internal.h - what the parts of the build share: index_store.c keeps the memory and
  * numbers the sets, index_blocks.c writes what lookups read, index_cell.c tells which boundaries
- * concern a cell, index_lines.c writes what distances need, index_build.c calls them.
+ * concern a cell, index_lines.c writes what distances need, index_grid.c lays out the grid and writes
+ * its pages, index_build.c calls them.
  */
 #ifndef GEO_INDEX_BUILD_INTERNAL_H
 #define GEO_INDEX_BUILD_INTERNAL_H
@@ -49,7 +50,9 @@ struct build_window {
 struct build {
     struct geo_index *index; /* its grid and shapes are set */
     struct index_store *store;
-    struct build_window window; /* what is built; the rest is there already */
+    struct build_window window;       /* what is built; the rest is there already */
+    struct build_window lines_window; /* and from where it is near */
+    uint32_t *finds, *lines;          /* heads of the cells of the windows, row by row */
     struct build_edge *edges;
     size_t edge_count;
     /* stacks: a cell's part is pushed on its parent's and popped after it */
@@ -58,6 +61,8 @@ struct build {
     struct build_u32s refs, inside;
     struct build_u32s set_heads;      /* by set: a block of it alone, 0 = none yet */
     struct build_u32s entries, slots; /* stacks, too: of the blocks begun and not yet written */
+    struct build_u32s slot_kinds;     /* of each four words of slots */
+    struct build_cell coarse;         /* the coarse cell at hand */
     struct build_cell at;             /* the one at hand, for telling where it failed */
     struct status_detail *detail;
 };
@@ -100,6 +105,27 @@ bool build_point_is_inside(const struct build *build, const struct build_run *ru
 enum status build_too_many(struct build *build, struct build_cell cell);
 /* The least and the greatest scale in a cell. */
 void build_scales(struct build_cell cell, struct geo_scale *ret_least, struct geo_scale *ret_most);
+
+/* ---- index_grid.c ---- */
+
+/* In steps, all included. */
+struct build_extent {
+    int64_t south, west, north, east;
+};
+extern const struct build_extent build_extent_none;
+void build_widen_extent(struct build_extent *all, const struct index_shape *shape);
+/* The cells of the extent; false: some of it lies off the grid, or it is most of it. */
+bool build_window_of(const struct geo_index *index, const struct build_extent *extent,
+                     struct build_window *ret);
+/* Sets the index's grid, with no pages yet. STATUS_NO_MEMORY. */
+enum status index_grid_new(struct geo_index *index) MUST_CHECK;
+/* The same grid and pages as the old one's, in tables of its own. */
+enum status index_grid_copy(const struct geo_index *old, struct geo_index *index) MUST_CHECK;
+void index_grid_release(struct geo_index *index);
+/* Of 0, for each cell of the window. */
+enum status build_new_heads(const struct build_window *window, uint32_t **ret) MUST_CHECK;
+/* New pages for the tiles in which heads were made. */
+enum status build_pages(struct build *build) MUST_CHECK;
 
 /* ---- index_blocks.c, index_lines.c ---- */
 

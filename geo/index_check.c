@@ -23,10 +23,11 @@ static bool walk_entry(const struct walk *walk, uint32_t head, uint32_t entry,
     cell.slot = NULL;
     if ((entry & ENTRY_SLOT) != 0) {
         cell.slot = index_slot(index->words, head, entry);
-        if ((size_t)(cell.slot - index->words) + SLOT_WORDS > index->word_count) {
+        cell.kind = index_kind(entry);
+        if ((size_t)(cell.slot - index->words) + index_slot_words(cell.kind) > index->word_count) {
             return false;
         }
-        if ((cell.slot[2] & SLOT_WIDE) != 0 && cell.slot[0] == WIDE_BLOCK) {
+        if (cell.kind == SLOT_WIDE && cell.slot[0] == WIDE_BLOCK) {
             return walk_block(walk, cell.slot[1], cell);
         }
     }
@@ -60,7 +61,8 @@ bool index_walk(const struct geo_index *index, uint32_t cell,
     struct index_cell whole = {.lon = index->lon + ((int64_t)(cell % index->width) << bits),
                                .lat = index->lat + ((int64_t)(cell / index->width) << bits),
                                .bits = bits};
-    return walk_block(&walk, index->finds[cell], whole);
+    uint32_t word = index_head_word(index, cell % index->width, cell / index->width);
+    return walk_block(&walk, index->words[word], whole);
 }
 
 /* ---- checking ---- */
@@ -103,35 +105,32 @@ static bool check_set(struct check *check, uint32_t set)
     return true;
 }
 
-static bool check_edges(struct check *check, const uint32_t *slot)
+static bool check_sets(struct check *check, const uint32_t *sets, uint32_t count)
 {
-    if (!is_edge(check->index, slot[2]) || !is_edge(check->index, slot[3])) {
-        return fail(check, "a leaf's edge is none");
-    }
     bool ok = true;
-    for (uint32_t crossed = 0; ok && crossed < 4; crossed++) {
-        ok = check_set(check, slot[crossed >> 1] >> (16 * (crossed & 1)) & (EDGES_SETS_MAX - 1));
+    for (uint32_t i = 0; ok && i < count; i++) {
+        ok = check_set(check, sets[i] & LEAF_SET_MASK);
     }
     return ok;
 }
 
-static bool check_four(struct check *check, const uint32_t *slot)
+static bool check_short_sets(struct check *check, const uint32_t *sets)
 {
-    if (slot[0] + FOUR_WORDS > check->index->word_count) {
-        return fail(check, "a leaf of four lies off the words");
-    }
-    const uint32_t *four = check->index->words + slot[0];
     bool ok = true;
-    for (uint32_t i = 0; i < 4; i++) {
-        if (!is_edge(check->index, four[i])) {
+    for (uint32_t i = 0; ok && i < 4; i++) {
+        ok = check_set(check, index_short_set(sets, i));
+    }
+    return ok;
+}
+
+static bool check_far(struct check *check, const uint32_t *edges, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        if (!is_edge(check->index, edges[i])) {
             return fail(check, "a leaf's edge is none");
         }
     }
-    uint32_t count = (four[3] & POINT_MASK) == NO_EDGE ? 8 : 16;
-    for (uint32_t crossed = 0; ok && crossed < count; crossed++) {
-        ok = check_set(check, index_four_sets(four, crossed));
-    }
-    return ok;
+    return true;
 }
 
 static bool check_groups(struct check *check, const uint32_t *slot)
@@ -182,16 +181,31 @@ static bool compare(struct check *check, const struct index_cell *cell)
     return at == count || fail(check, "more shapes than there are");
 }
 
+static bool check_slot(struct check *check, const struct index_cell *cell)
+{
+    const uint32_t *slot = cell->slot;
+    switch (cell->kind) {
+    case SLOT_ONE:
+        return check_sets(check, slot + 2, 2);
+    case SLOT_TWO:
+        return check_sets(check, slot + 4, 4);
+    case SLOT_FOUR:
+        return check_short_sets(check, slot + 8);
+    case SLOT_FAR:
+        return check_far(check, slot + 2, 2) && check_short_sets(check, slot);
+    case SLOT_FAR4:
+        return check_far(check, slot, 4) && check_short_sets(check, slot + 4);
+    case SLOT_WIDE:
+        return slot[0] == WIDE_GROUPS ? check_groups(check, slot) : check_set(check, slot[1]);
+    }
+    return fail(check, "a slot of no kind");
+}
+
 static bool check_cell(void *context, const struct index_cell *cell)
 {
     struct check *check = context;
     check->at = *cell;
-    const uint32_t *slot = cell->slot;
-    bool ok = slot == NULL                 ? check_set(check, cell->set)
-              : (slot[2] & SLOT_FOUR) != 0 ? check_four(check, slot)
-              : (slot[2] & SLOT_WIDE) == 0 ? check_edges(check, slot)
-              : slot[0] == WIDE_GROUPS     ? check_groups(check, slot)
-                                           : check_set(check, slot[1]);
+    bool ok = cell->slot == NULL ? check_set(check, cell->set) : check_slot(check, cell);
     return ok && (check->cells++ % check->step != 0 || compare(check, cell));
 }
 
@@ -206,7 +220,8 @@ static bool count_cell(void *context, const struct index_cell *cell)
 static bool check_lines(struct check *check, uint32_t cell)
 {
     const struct geo_index *index = check->index;
-    uint32_t head = index->lines[cell], touches = index->words[head >> 3];
+    uint32_t head = index_lines_at(index, cell % index->width, cell / index->width);
+    uint32_t touches = index->words[head >> 3];
     const uint32_t *list = index->words + touches;
     for (uint32_t i = 0; touches != 0 && i < list[0]; i++) {
         const uint32_t *run = list + 1 + 2 * (size_t)i;
@@ -218,9 +233,9 @@ static bool check_lines(struct check *check, uint32_t cell)
     }
     for (uint32_t i = 0; i < 1u << (2 * (head & 7)) && index->has_near; i++) {
         uint32_t entry = index_near_entries(index->words, head)[i];
-        uint32_t near = index_near_list(index->words, head, entry) / GEO_NEAR_M * 2;
-        for (uint32_t k = 0; near != 0 && k < index->words[near]; k++) {
-            uint32_t point = index->words[near + 1 + k] & POINT_MASK;
+        const uint32_t *near = index->words + index_near_list(head >> 3, entry);
+        for (uint32_t k = 0; k < index_near_runs(*near); k++) {
+            uint32_t point = near[1 + k] & POINT_MASK;
             if (!is_edge(index, point) || point == NO_EDGE ||
                 (index->owners_of[point / OWNER_POINTS] & SHAPE_MASK) >= index->shape_count) {
                 return fail(check, "an edge of a near list is none");

@@ -69,11 +69,13 @@ static const char *class_of(const struct index_cell *cell, uint32_t *ret_set)
     if (slot == NULL) {
         return cell->set == 0 ? "n" : "s";
     }
-    if ((slot[2] & SLOT_WIDE) != 0 && slot[0] == WIDE_SET) {
+    if (cell->kind == SLOT_WIDE && slot[0] == WIDE_SET) {
         *ret_set = slot[1];
         return "s";
     }
-    return (slot[2] & SLOT_FOUR) != 0 ? "f" : (slot[2] & SLOT_WIDE) != 0 ? "g" : "e";
+    return cell->kind == SLOT_FOUR || cell->kind == SLOT_FAR4 ? "f"
+           : cell->kind == SLOT_WIDE                          ? "g"
+                                                              : "e";
 }
 
 static bool draw_cell(void *context, const struct index_cell *cell)
@@ -101,7 +103,8 @@ static bool draw_cell(void *context, const struct index_cell *cell)
 static void draw_runs(const struct drawing *d, uint32_t cell)
 {
     const struct geo_index *index = d->index;
-    uint32_t touches = index->words[index->lines[cell] >> 3];
+    uint32_t touches =
+        index->words[index_lines_at(index, cell % index->width, cell / index->width) >> 3];
     const uint32_t *list = index->words + touches;
     for (uint32_t i = 0; touches != 0 && i < list[0]; i++) {
         const uint32_t *run = list + 1 + 2 * (size_t)i;

@@ -1,193 +1,92 @@
-/* find_some of index.c, eight points at a time, for processors that have AVX2. */
+/* geo_index_find for processors that have AVX2. */
 #include "geo/index_internal.h"
 
 #if defined(__x86_64__)
 
-#include "geo/index_avx2_internal.h"
+#include "geo/index_cross_avx2_internal.h"
 
-/* The slots that a batch came to: their words, and whose they are. */
-struct slots {
-    uint32_t count;
-    uint32_t words[INDEX_BATCH + LANES8], points[INDEX_BATCH + LANES8];
-};
+/* What follows is split so that the common way down calls nothing and keeps nothing: the processor
+ * then works on several lookups of a caller's loop at once. */
+#define APART __attribute__((noinline))
 
-struct batch {
-    uint32_t bytes[INDEX_BATCH]; /* where the entry is in the words */
-    uint32_t slots[INDEX_BATCH]; /* where the slots of its block are */
-};
-
-AVX2 static inline void ask_eight(const struct geo_index *index, const struct geo_point *points,
-                                  uint32_t first, struct batch *batch)
+APART static uint32_t give_many(const struct geo_index *index, uint32_t set, uint32_t *ret)
 {
-    __m256i north, east;
-    lanes8_steps(index, points + first, &north, &east);
-    __m256i head = lanes8_heads(index, index->finds, north, east);
-    __m256i place = lanes8_places(index, head, north, east);
-    __m256i block = _mm256_srli_epi32(head, 3);
-    __m256i side = _mm256_and_si256(head, _mm256_set1_epi32(7));
-    lanes8_store(batch->bytes + first,
-                 _mm256_add_epi32(_mm256_slli_epi32(block, 2), _mm256_slli_epi32(place, 1)));
-    __m256i entries = _mm256_sllv_epi32(_mm256_set1_epi32(1), _mm256_add_epi32(side, side));
-    __m256i entry_words =
-        _mm256_max_epu32(_mm256_srli_epi32(entries, 1), _mm256_set1_epi32(SLOT_WORDS));
-    lanes8_store(batch->slots + first, _mm256_add_epi32(block, entry_words));
-    for (uint32_t i = first; i < first + LANES8; i++) {
-        __builtin_prefetch((const char *)index->words + batch->bytes[i]);
+    uint32_t first = index->set_starts[set], count = index->set_starts[set + 1] - first;
+    memcpy(ret, index->set_items + first, count * sizeof *ret);
+    return count;
+}
+
+AVX2 static inline uint32_t give(const struct geo_index *index, uint32_t set, uint32_t *ret)
+{
+    uint32_t first = index->set_starts[set], count = index->set_starts[set + 1] - first;
+    const uint32_t *items = index->set_items + first;
+    if (__builtin_expect(count > 2 * LANES4, 0)) {
+        return give_many(index, set, ret);
     }
+    __m128i *to = (__m128i *)(void *)ret;
+    _mm_storeu_si128(to, load_two(items));
+    _mm_storeu_si128(to + 1, load_two(items + LANES4));
+    return count;
 }
 
-/* ---- edges ---- */
-
-/* Four edges, each with a point: as index_edge_crossed, a bit each. */
-struct crossing {
-    const struct geo_point *edges[4];
-    __m256i points; /* longitude in the low half of each, latitude in the high one */
-    __m256i lons;   /* western edge of the cell in the low half of each */
-};
-
-AVX2 static inline __m256i load_edges(const struct geo_point *even, const struct geo_point *odd)
+APART static uint32_t give_rare(const struct geo_index *index, struct geo_point p, uint32_t head,
+                                uint32_t entry, uint32_t *ret)
 {
-    __m128i low = _mm_loadu_si128((const __m128i *)(const void *)even);
-    __m128i high = _mm_loadu_si128((const __m128i *)(const void *)odd);
-    return _mm256_inserti128_si256(_mm256_castsi128_si256(low), high, 1);
+    struct index_spot spot = index_spot_of(index, p);
+    return give_many(index, index_slot_set(index, p, spot, head, entry, index->cell_bits), ret);
 }
 
-AVX2 static inline uint32_t cross_four(const struct crossing *c, uint32_t *ret_touched)
+AVX2 APART static uint32_t give_four(const struct geo_index *index, struct geo_point p,
+                                     uint32_t head, uint32_t entry, struct index_spot spot,
+                                     uint32_t *ret)
 {
-    const __m256i flip = _mm256_set1_epi64x(0x80000000); /* longitudes in unsigned order */
-    __m256i even = load_edges(c->edges[0], c->edges[2]);
-    __m256i odd = load_edges(c->edges[1], c->edges[3]);
-    __m256i a = _mm256_shuffle_epi32(_mm256_unpacklo_epi64(even, odd), 0xb1);
-    __m256i b = _mm256_shuffle_epi32(_mm256_unpackhi_epi64(even, odd), 0xb1);
-    __m256i swap = _mm256_cmpgt_epi64(_mm256_xor_si256(a, flip), _mm256_xor_si256(b, flip));
-    __m256i low = _mm256_blendv_epi8(a, b, swap), high = _mm256_blendv_epi8(b, a, swap);
-    __m256i d = _mm256_sub_epi32(high, low), q = _mm256_sub_epi32(c->points, low);
-    __m256i side = _mm256_sub_epi64(_mm256_mul_epi32(d, _mm256_srli_epi64(q, 32)),
-                                    _mm256_mul_epi32(_mm256_srli_epi64(d, 32), q));
-    /* in the high halves */
-    __m256i not_above = _mm256_andnot_si256(_mm256_slli_epi64(_mm256_cmpgt_epi32(c->lons, low), 32),
-                                            _mm256_cmpgt_epi32(low, c->points));
-    __m256i below = _mm256_or_si256(_mm256_slli_epi64(_mm256_cmpgt_epi32(c->lons, high), 32),
-                                    _mm256_cmpgt_epi32(high, c->points));
-    __m256i crossed = _mm256_andnot_si256(not_above, _mm256_and_si256(below, side));
-    __m256i touched = _mm256_cmpeq_epi64(side, _mm256_setzero_si256());
-    *ret_touched = (uint32_t)_mm256_movemask_pd(_mm256_castsi256_pd(touched));
-    return (uint32_t)_mm256_movemask_pd(_mm256_castsi256_pd(crossed));
-}
-
-/* As the points of a crossing. */
-static inline uint64_t turned(struct geo_point p)
-{
-    return (uint64_t)(uint32_t)p.lat_e7 << 32 | (uint32_t)p.lon_e7;
-}
-
-static inline uint32_t lon_of(const struct geo_index *index, const uint32_t *slot,
-                              struct geo_point p)
-{
-    return (uint32_t)index_cell_lon(index, p, slot[3] >> POINT_BITS);
-}
-
-/* Two leaves of two edges. */
-AVX2 static inline void edges_sets(const struct geo_index *index, const uint32_t *one,
-                                   const uint32_t *other, struct geo_point p, struct geo_point q,
-                                   uint32_t *ret_one, uint32_t *ret_other)
-{
+    if (__builtin_expect(index_kind(entry) != SLOT_FOUR, 0)) {
+        return give_rare(index, p, head, entry, ret);
+    }
+    const uint32_t *slot = index_slot(index->words, head, entry);
+    struct geo_point here = index_here(index, spot);
     struct crossing c = {
-        {index->points + (one[2] & POINT_MASK), index->points + (one[3] & POINT_MASK),
-         index->points + (other[2] & POINT_MASK), index->points + (other[3] & POINT_MASK)},
-        _mm256_set_epi64x((long long)turned(q), (long long)turned(q), (long long)turned(p),
-                          (long long)turned(p)),
-        _mm256_set_epi64x(lon_of(index, other, q), lon_of(index, other, q), lon_of(index, one, p),
-                          lon_of(index, one, p))};
+        .points = _mm256_set1_epi64x(packed(here.lat_e7, here.lon_e7)),
+        .lons = _mm256_set1_epi32(index_west(index, spot, index->cell_bits - (head & 7)))};
+    put_edges(&c, load_two(slot), load_two(slot + 4));
     uint32_t touched, crossed = cross_four(&c, &touched);
-    uint64_t sets, other_sets;
-    memcpy(&sets, one, sizeof sets);
-    memcpy(&other_sets, other, sizeof other_sets);
-    *ret_one = (uint32_t)(sets >> (16 * (crossed & 3))) & (EDGES_SETS_MAX - 1);
-    *ret_other = (uint32_t)(other_sets >> (16 * (crossed >> 2))) & (EDGES_SETS_MAX - 1);
-    if (__builtin_expect(touched != 0, 0)) {
-        *ret_one = index_edges_on(index, one, p, crossed & 3);
-        *ret_other = index_edges_on(index, other, q, crossed >> 2);
-    }
+    return __builtin_expect(touched != 0, 0) ? give_rare(index, p, head, entry, ret)
+                                             : give(index, index_four_set(slot + 8, crossed), ret);
 }
 
-AVX2 static inline uint32_t four_set(const struct geo_index *index, const uint32_t *slot,
-                                     struct geo_point p)
+/* Leaves of one edge or two, without a branch that tells them apart: what stands in the place of a
+ * second edge counts for nothing. */
+AVX2 APART static uint32_t give_slot(const struct geo_index *index, struct geo_point p,
+                                     uint32_t head, uint32_t entry, struct index_spot spot,
+                                     uint32_t *ret)
 {
-    const uint32_t *four = index->words + slot[0];
+    uint32_t kind = index_kind(entry), edges = 2 * kind + 1; /* a bit each */
+    if (__builtin_expect(kind > SLOT_TWO, 0)) {
+        return give_four(index, p, head, entry, spot, ret);
+    }
+    const uint32_t *slot = index_slot(index->words, head, entry);
+    __m128i held = _mm_shuffle_epi32(load_two(slot), 0xd8);
+    struct geo_point here = index_here(index, spot);
     struct crossing c = {
-        {index->points + (four[0] & POINT_MASK), index->points + (four[1] & POINT_MASK),
-         index->points + (four[2] & POINT_MASK), index->points + (four[3] & POINT_MASK)},
-        _mm256_set1_epi64x((long long)turned(p)),
-        _mm256_set1_epi64x(lon_of(index, slot, p))};
-    uint32_t touched, crossed = cross_four(&c, &touched);
-    return __builtin_expect(touched != 0, 0) ? index_four_on(index, four, p, crossed)
-                                             : index_four_sets(four, crossed);
+        .points = _mm256_set1_epi64x(packed(here.lat_e7, here.lon_e7)),
+        .lons = _mm256_set1_epi32(index_west(index, spot, index->cell_bits - (head & 7))),
+        .low = _mm256_castsi128_si256(_mm_cvtepi16_epi32(held)),
+        .high = _mm256_castsi128_si256(_mm_cvtepi16_epi32(_mm_srli_si128(held, 8)))};
+    uint32_t touched, crossed = cross_four(&c, &touched) & edges;
+    if (__builtin_expect((touched & edges) != 0, 0)) {
+        return give_rare(index, p, head, entry, ret);
+    }
+    return give(index, slot[1 + edges + crossed] & LEAF_SET_MASK, ret);
 }
 
-/* ---- the batch ---- */
-
-/* Numbers of slots, made without a branch. */
-struct list {
-    uint32_t count;
-    uint8_t items[INDEX_BATCH + 1];
-};
-
-static inline void push_if(struct list *list, uint32_t number, bool wanted)
+AVX2 uint32_t index_find_avx2(const struct geo_index *index, struct geo_point p, uint32_t *ret)
 {
-    list->items[list->count] = (uint8_t)number;
-    list->count += wanted;
-}
-
-AVX2 void index_find_some_avx2(const struct geo_index *index, const struct geo_point *points,
-                               uint32_t count, uint32_t *ret_sets)
-{
-    struct slots slots = {0};
-    struct batch batch;
-    struct list edges, fours, wides;
-    edges.count = fours.count = wides.count = 0;
-    uint32_t whole = count & ~(LANES8 - 1u);
-    for (uint32_t i = 0; i < whole; i += LANES8) {
-        ask_eight(index, points, i, &batch);
-    }
-    for (uint32_t i = 0; i < whole; i++) {
-        uint32_t entry =
-            *(const uint16_t *)(const void *)((const char *)index->words + batch.bytes[i]);
-        ret_sets[i] = entry;
-        uint32_t word = batch.slots[i] + (entry & (ENTRY_SLOT - 1)) * SLOT_WORDS;
-        slots.words[slots.count] = word;
-        slots.points[slots.count] = i;
-        __builtin_prefetch(index->words + word);
-        slots.count += entry >> 15;
-    }
-    for (uint32_t k = 0; k < slots.count; k++) {
-        const uint32_t *slot = index->words + slots.words[k];
-        push_if(&edges, k, slot[2] < SLOT_FOUR);
-        push_if(&fours, k, (slot[2] & SLOT_FOUR) != 0);
-        push_if(&wides, k, slot[2] >= SLOT_WIDE);
-        __builtin_prefetch(slot[2] < SLOT_FOUR
-                               ? (const void *)(index->points + (slot[2] & POINT_MASK))
-                               : (const void *)(index->words + slot[0]));
-        __builtin_prefetch(index->points + (slot[3] & POINT_MASK));
-    }
-    edges.items[edges.count] = edges.count > 0 ? edges.items[edges.count - 1] : 0; /* a pair each */
-    for (uint32_t k = 0; k < edges.count; k += 2) {
-        uint32_t i = edges.items[k], j = edges.items[k + 1];
-        uint32_t p = slots.points[i], q = slots.points[j];
-        edges_sets(index, index->words + slots.words[i], index->words + slots.words[j], points[p],
-                   points[q], &ret_sets[p], &ret_sets[q]);
-    }
-    for (uint32_t k = 0; k < fours.count; k++) {
-        uint32_t p = slots.points[fours.items[k]];
-        ret_sets[p] = four_set(index, index->words + slots.words[fours.items[k]], points[p]);
-    }
-    for (uint32_t k = 0; k < wides.count; k++) {
-        uint32_t p = slots.points[wides.items[k]];
-        ret_sets[p] = index_find_set(index, points[p]);
-    }
-    for (uint32_t i = whole; i < count; i++) {
-        ret_sets[i] = index_find_set(index, points[i]);
-    }
+    struct index_spot spot = index_spot_of(index, p);
+    const uint32_t *words = index->words;
+    uint32_t head = words[spot.word], side = head & 7, bits = index->cell_bits;
+    uint32_t entry = index_entries(words, head)[index_place(side, bits, spot.east, spot.north)];
+    return (entry & ENTRY_SLOT) == 0 ? give(index, entry, ret)
+                                     : give_slot(index, p, head, entry, spot, ret);
 }
 
 bool index_has_avx2(void)
@@ -198,17 +97,15 @@ bool index_has_avx2(void)
 
 #else
 
+uint32_t index_find_avx2(const struct geo_index *index, struct geo_point p, uint32_t *ret)
+{
+    (void)index, (void)p, (void)ret;
+    return 0;
+}
+
 bool index_has_avx2(void)
 {
     return false;
-}
-
-void index_find_some_avx2(const struct geo_index *index, const struct geo_point *points,
-                          uint32_t count, uint32_t *ret_sets)
-{
-    for (uint32_t i = 0; i < count; i++) {
-        ret_sets[i] = index_find_set(index, points[i]);
-    }
 }
 
 #endif

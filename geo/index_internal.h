@@ -1,23 +1,28 @@
 /*
- * index_internal.h - how the index lies in memory. A grid of coarse cells; the word of a cell leads
- * to a block of 2^side x 2^side entries, which are sets, leaves, or finer blocks:
+ * index_internal.h - how the index lies in memory. A grid of coarse cells, in tiles of four by four:
+ * most tiles have nothing in them and no page. The head of a cell leads to a block of 2^side x
+ * 2^side entries, which are sets, leaves, or finer blocks:
  *
+ *     page    the find heads of a tile's cells, row by row, then their line heads
  *     head    block's first word << 3 | side                of a coarse cell, or of a finer block
  *     block   entries of 16 bits each, row by row, and from the next word of four its slots
- *     entry   a set's number, or ENTRY_SLOT | number of the slot
- *     slot    four words: a leaf of two edges, with SLOT_FOUR in the third the first word of a leaf
- *             of four and in the fourth the log2 of the cell << 27, or with SLOT_WIDE what is wider
- *     edges   sets in 16 bits each: of no edge crossed, the first, the second, both; the first edge
- *             | EDGES_ON_FIRST and so on; the second edge | log2 of the cell << 27
- *     four    four edges, each | its group << 27 | FOUR_ON_ODD; sets by the edges crossed, in 16 bits:
- *             but eight of them, where the fourth edge is none
+ *     entry   a set's number, or ENTRY_SLOT | kind << 12 | number of the slot's first four words
+ *     one     an edge; the set where it is not crossed | its LEAF_ON, the set where it is
+ *     two     two edges; sets by the edges crossed, a bit each, with flags on the first
+ *     four    four edges, 0, 2, 1, 3; then what each way to cross them says: four sets in 16 bits each;
+ *             for each of the 16 ways two bits that say which; 3 bits an edge, its group and
+ *             FOUR_ON_ODD
+ *     far     four sets in 16 bits each, as of two; the first edge | flags >> 1, the second edge
+ *     far4    four edges; then as of four
  *     wide    an enum wide, and a set, groups' first word, or a head
  *     groups  groups | log2 of the cell << 8 | places << 16, a word for each group, places sets,
  *             each group's edges
  *     group   kind | edges << 2; a round group's edges begin with a shape of its radius
  *
- * An edge is the number of its first point; it leads to the point after it. The edges of a group of
- * polygons are even in number, if need be by NO_EDGE, which nothing crosses. Shapes with the same
+ * One, two and four hold their edges: low and high end, each longitude and latitude in 16 bits, in
+ * steps from the middle of the coarse cell. Leaves of edges that do not fit are far or far4.
+ * Elsewhere an edge is the number of its first point; it leads to the point after it. The edges of a
+ * group of polygons are even in number, if need be by NO_EDGE, which nothing crosses. Shapes with the same
  * edges in a leaf are one group. The states of the groups, the first counting fastest, number the
  * place that holds the answer.
  *
@@ -33,30 +38,30 @@
 #include "geo/index.h"
 #include "geo/shape_internal.h"
 
-enum { ENTRY_SLOT = 1 << 15, SLOT_WORDS = 4 };
-#define SLOT_WIDE (1u << 31)
-#define SLOT_FOUR (1u << 30)
+enum { ENTRY_SLOT = 1 << 15, ENTRY_KIND_BITS = 12, ENTRY_UNITS = 1 << ENTRY_KIND_BITS };
+enum { UNIT_WORDS = 4 };
+enum slot_kind { SLOT_ONE, SLOT_TWO, SLOT_FOUR, SLOT_FAR, SLOT_FAR4, SLOT_WIDE };
 enum wide { WIDE_SET = 0, WIDE_GROUPS = 1, WIDE_BLOCK = 2 };
 
 /* What it means to lie on an edge of the group: as crossing an even number of its edges, an odd
  * number, or a state of its own, where some of its shapes are on this side and some on that. */
 enum { GROUP_ON_EVEN = 0, GROUP_ON_ODD = 1, GROUP_ON_OWN = 2, GROUP_ROUND = 3 };
 
-enum { RING_PAD = 7, NO_EDGE = 0, FIRST_POINT = 8 };
+enum { TILE_BITS = 2, TILE_SIDE = 1 << TILE_BITS, TILE_CELLS = TILE_SIDE * TILE_SIDE };
 
-/* What lying on an edge of a leaf of two means: as having crossed it. EDGES_ONE: both are of one
- * group, and what it means for the first it means for both. */
-enum {
-    EDGES_ON_FIRST = 1u << 27,
-    EDGES_ON_SECOND = 1u << 28,
-    EDGES_ONE = 1u << 29,
-    EDGES_SETS_MAX = 1 << 16, /* where there are more, groups hold them */
-};
+enum { RING_PAD = 3, NO_EDGE = 0, FIRST_POINT = 8 };
+
+/* What lying on an edge of a leaf means: as having crossed it. LEAF_ONE: both edges are of one group,
+ * and what it means for the first it means for both. */
+#define LEAF_ON        (1u << 28)
+#define LEAF_ON_SECOND (1u << 29)
+#define LEAF_ONE       (1u << 30)
+#define LEAF_SET_MASK  (LEAF_ON - 1)
+enum { SHORT_SETS_MAX = 1 << 16 }; /* where sets have 16 bits: others are in groups */
 
 /* What lying on an edge of the group means: as an odd number of crossings, not an even one. */
-#define FOUR_ON_ODD (1u << 29)
-#define FOUR_WORDS  12u
-#define THREE_WORDS 8u
+enum { FOUR_EDGE_BITS = 3, FOUR_GROUP_MASK = 3, FOUR_ON_ODD = 4 };
+enum { FOUR_SETS = 0, FOUR_TABLE = 2, FOUR_EDGES = 3 }; /* words behind its edges */
 
 /* Points are numbered in 27 bits: where a run of them or an edge of a leaf shares its word. */
 #define POINT_BITS 27u
@@ -66,18 +71,18 @@ enum {
 
 /* Lists lead to edges. A coarse cell's list of the edges that touch it: a word that counts the runs,
  * then two words a run, by shape. The list of a near entry has, of each shape whose boundary lies
- * within GEO_NEAR_M of its cell, the edges that may be the nearest: a word that counts them, then a
- * word for up to RUN_EDGES_MAX edges that follow one another, by shape.
+ * within GEO_NEAR_M of its cell, the edges that may be the nearest: a word that counts them, with
+ * the metres within which there is no boundary << 27, then a word for up to RUN_EDGES_MAX edges that
+ * follow one another, by shape.
  *
  *     touch   first point | edges - 1 << 27, shape | its flags
  *     near    first point | metres to those edges, or to the round shape, at least << 27
- *     lines   the list of what touches the coarse cell, then a block of entries of 8 bits, then from
- *             the next word on its near lists
- *     entry   the number of the near list, from 1; 0: none
- *     list    its first word / 4 << 5 | metres within which there is no boundary
+ *     lines   the first word of the list of what touches the coarse cell, then a block of entries of
+ *             16 bits, row by row
+ *     entry   how many pairs of words before the block its near list begins; 0: there is none
  *
  * Near entries are there where coarse cells are small enough. */
-#define RUN_EDGES_MAX   8u
+#define RUN_EDGES_MAX   4u
 #define TOUCH_EDGES_MAX 32u
 #define OWNER_POINTS    4u /* that many points have an owner: rings begin on a multiple of it */
 #define RUN_LONG        (1u << 31) /* floats do not hold an edge of the shape to a centimetre */
@@ -119,8 +124,9 @@ struct geo_index {
     uint32_t width, height;
     uint32_t cell_bits; /* log2 of a coarse cell's side */
     uint32_t cell_count;
-    uint32_t *finds; /* heads by cell, and one more, off the grid, of the empty set */
-    uint32_t *lines; /* heads, 0 = nothing there: the store begins with words of 0 */
+    uint32_t *tiles; /* first words of their pages, row by row, and one more, off the grid; 0: none,
+                        for the store begins with a page of 0 */
+    uint32_t tile_width, tile_count;
     const uint32_t *words, *set_starts, *set_items, *owners_of;
     const struct geo_point *points;
     uint32_t flags; /* of any of its shapes */
@@ -137,8 +143,20 @@ struct geo_index {
 
 /* Cells and places in them. */
 struct index_spot {
-    uint32_t cell, east, north; /* cell_count off the grid, with no place */
+    uint32_t word, east, north; /* the word of its find head, that of its line head TILE_CELLS on */
 };
+
+/* The word of the find head of a cell on the grid. */
+static inline uint32_t index_head_word(const struct geo_index *index, uint32_t column, uint32_t row)
+{
+    uint32_t tile = (row >> TILE_BITS) * index->tile_width + (column >> TILE_BITS);
+    return index->tiles[tile] + (row % TILE_SIDE) * TILE_SIDE + column % TILE_SIDE;
+}
+
+static inline uint32_t index_lines_at(const struct geo_index *index, uint32_t column, uint32_t row)
+{
+    return index->words[index_head_word(index, column, row) + TILE_CELLS];
+}
 
 static inline struct index_spot index_spot_of(const struct geo_index *index, struct geo_point p)
 {
@@ -148,7 +166,9 @@ static inline struct index_spot index_spot_of(const struct geo_index *index, str
     uint32_t column = east >> index->cell_bits, row = north >> index->cell_bits;
     uint32_t mask = (1u << index->cell_bits) - 1;
     bool on_grid = (column < index->width) & (row < index->height);
-    return (struct index_spot){on_grid ? row * index->width + column : index->cell_count,
+    uint32_t tile = (row >> TILE_BITS) * index->tile_width + (column >> TILE_BITS);
+    uint32_t place = (row % TILE_SIDE) * TILE_SIDE + column % TILE_SIDE;
+    return (struct index_spot){index->tiles[on_grid ? tile : index->tile_count] + place,
                                east & mask, north & mask};
 }
 
@@ -167,46 +187,71 @@ static inline const uint16_t *index_entries(const uint32_t *words, uint32_t head
 static inline uint32_t index_entry_words(uint32_t side)
 {
     uint32_t words = (1u << (2 * side)) / 2;
-    return words < SLOT_WORDS ? SLOT_WORDS : words;
+    return words < UNIT_WORDS ? UNIT_WORDS : words;
 }
 
 static inline const uint32_t *index_slot(const uint32_t *words, uint32_t head, uint32_t entry)
 {
     return words + (head >> 3) + index_entry_words(head & 7) +
-           (size_t)(entry & (ENTRY_SLOT - 1)) * SLOT_WORDS;
+           (size_t)(entry & (ENTRY_UNITS - 1)) * UNIT_WORDS;
+}
+
+static inline enum slot_kind index_kind(uint32_t entry)
+{
+    return (enum slot_kind)(entry >> ENTRY_KIND_BITS & 7);
+}
+
+static inline uint32_t index_slot_words(enum slot_kind kind)
+{
+    return UNIT_WORDS * (kind == SLOT_FOUR ? 3 : kind == SLOT_TWO || kind == SLOT_FAR4 ? 2 : 1);
 }
 
 /* The words that near entries take. */
 static inline uint32_t index_near_entry_words(uint32_t side)
 {
-    return ((1u << (2 * side)) + 3) / 4;
+    return ((1u << (2 * side)) + 1) / 2;
 }
 
-static inline const uint8_t *index_near_entries(const uint32_t *words, uint32_t head)
+static inline const uint16_t *index_near_entries(const uint32_t *words, uint32_t head)
 {
-    return (const uint8_t *)(words + (head >> 3) + 1);
+    return (const uint16_t *)(const void *)(words + (head >> 3) + 1);
 }
 
-/* The near list of an entry that is not 0: as it stands for the word 0, none. */
-static inline uint32_t index_near_list(const uint32_t *words, uint32_t head, uint32_t entry)
+/* The first word of an entry's near list, its block beginning at that word; 0, where a list of none
+ * lies: none. Without a branch, which would be hard to foresee. */
+static inline uint32_t index_near_list(uint32_t block, uint32_t entry)
 {
-    uint32_t before = (head >> 3) + index_near_entry_words(head & 7);
-    return words[entry != 0 ? before + entry : 0];
+    return (block - 2 * entry) & (0 - (uint32_t)(entry != 0));
 }
 
-/* The state of some edges of polygons for a point in a cell whose western edge is `lon`: 0 or 1 by
- * the number of edges crossed on the way from there. An edge that comes in over the western edge
+static inline uint32_t index_near_runs(uint32_t list_word)
+{
+    return list_word & POINT_MASK;
+}
+
+static inline uint32_t index_near_metres(uint32_t list_word)
+{
+    return list_word >> POINT_BITS;
+}
+
+/* The state of an edge of polygons, lower end and upper end, for a point in a cell whose western edge
+ * is `lon`: 1 where it is crossed on the way from there. An edge that comes in over the western edge
  * counts as if it went on beyond it, which the state of the cell makes good (geo/README.md). */
+static inline uint32_t index_crossed(struct geo_point low, struct geo_point high,
+                                     struct geo_point p, int32_t lon, int64_t *ret_side)
+{
+    *ret_side = geo_side(p, low, high);
+    uint32_t above = (uint32_t)(p.lat_e7 >= low.lat_e7) | (uint32_t)(low.lon_e7 < lon);
+    uint32_t below = (uint32_t)(p.lat_e7 < high.lat_e7) | (uint32_t)(high.lon_e7 < lon);
+    return above & below & (uint32_t)(*ret_side < 0);
+}
+
 static inline uint32_t index_edge_crossed(const struct geo_point *edge, struct geo_point p,
                                           int32_t lon, int64_t *ret_side)
 {
     struct geo_point a = edge[0], b = edge[1];
     bool swap = (a.lat_e7 > b.lat_e7) | ((a.lat_e7 == b.lat_e7) & (a.lon_e7 > b.lon_e7));
-    struct geo_point low = swap ? b : a, high = swap ? a : b;
-    *ret_side = geo_side(p, low, high);
-    uint32_t above = (uint32_t)(p.lat_e7 >= low.lat_e7) | (uint32_t)(low.lon_e7 < lon);
-    uint32_t below = (uint32_t)(p.lat_e7 < high.lat_e7) | (uint32_t)(high.lon_e7 < lon);
-    return above & below & (uint32_t)(*ret_side < 0);
+    return index_crossed(swap ? b : a, swap ? a : b, p, lon, ret_side);
 }
 
 static inline bool index_is_on_edge(const struct geo_point *edge, struct geo_point p)
@@ -231,47 +276,53 @@ static inline int32_t index_cell_lon(const struct geo_index *index, struct geo_p
     return (int32_t)((int64_t)p.lon_e7 - east);
 }
 
-/* The set of a leaf of two edges at a point on one of them, which it crosses or not. */
-uint32_t index_edges_on(const struct geo_index *index, const uint32_t *leaf, struct geo_point p,
-                        uint32_t crossed);
+/* An edge that a slot holds. */
+struct slot_edge {
+    int16_t low_lon, low_lat, high_lon, high_lat;
+};
 
-static inline uint32_t index_edges_set(const struct geo_index *index, const uint32_t *leaf,
-                                       struct geo_point p)
+/* In place of one that a leaf has fewer: nothing crosses it or lies on it. */
+static const struct slot_edge slot_edge_none = {INT16_MAX - 1, INT16_MAX, INT16_MAX, INT16_MAX};
+
+/* Where a leaf of four has its edges, and its set by those crossed. */
+static const uint32_t index_four_places[4] = {0, 2, 1, 3};
+static inline uint32_t index_short_set(const uint32_t *sets, uint32_t number)
 {
-    const struct geo_point *first = index->points + (leaf[2] & POINT_MASK);
-    const struct geo_point *second = index->points + (leaf[3] & POINT_MASK);
-    int32_t lon = index_cell_lon(index, p, leaf[3] >> POINT_BITS);
-    int64_t side, other_side;
-    uint32_t crossed = index_edge_crossed(first, p, lon, &side);
-    crossed |= index_edge_crossed(second, p, lon, &other_side) << 1;
-    if (__builtin_expect((side == 0) | (other_side == 0), 0)) {
-        return index_edges_on(index, leaf, p, crossed);
-    }
-    uint64_t sets = (uint64_t)leaf[1] << 32 | leaf[0];
-    return (uint32_t)(sets >> (16 * crossed)) & (EDGES_SETS_MAX - 1);
+    return sets[number >> 1] >> (16 * (number & 1)) & (SHORT_SETS_MAX - 1);
 }
 
-static inline uint32_t index_four_sets(const uint32_t *four, uint32_t crossed)
+/* `four`: what stands behind its edges. */
+static inline uint32_t index_four_set(const uint32_t *four, uint32_t crossed)
 {
-    return four[4 + crossed / 2] >> (16 * (crossed & 1)) & (EDGES_SETS_MAX - 1);
+    return index_short_set(four + FOUR_SETS, four[FOUR_TABLE] >> (2 * crossed) & 3);
 }
 
-/* The same of a leaf of four edges. */
-uint32_t index_four_on(const struct geo_index *index, const uint32_t *four, struct geo_point p,
-                       uint32_t crossed);
-uint32_t index_four_set(const struct geo_index *index, const uint32_t *slot, struct geo_point p);
+/* The point in steps from the middle of the coarse cell. */
+static inline struct geo_point index_here(const struct geo_index *index, struct index_spot spot)
+{
+    uint32_t half = 1u << (index->cell_bits - 1);
+    return (struct geo_point){(int32_t)(spot.north - half), (int32_t)(spot.east - half)};
+}
+
+/* The western edge of the cell of 2^bits steps, from there. */
+static inline int32_t index_west(const struct geo_index *index, struct index_spot spot,
+                                 uint32_t bits)
+{
+    return (int32_t)((spot.east & ~((1u << bits) - 1)) - (1u << (index->cell_bits - 1)));
+}
+
+/* The set of an entry that has a slot; the block is of a cell of 2^bits steps. */
+uint32_t index_slot_set(const struct geo_index *index, struct geo_point p, struct index_spot spot,
+                        uint32_t head, uint32_t entry, uint32_t bits);
 
 /* The number of the set of shapes that cover the point. */
 uint32_t index_find_set(const struct geo_index *index, struct geo_point p);
+uint32_t index_find_avx2(const struct geo_index *index, struct geo_point p, uint32_t *ret);
 /* Points that are looked up at a time, if the processor has AVX2 with its instructions. */
 #define INDEX_BATCH 256u
 bool index_has_avx2(void);
 void index_find_some_avx2(const struct geo_index *index, const struct geo_point *points,
                           uint32_t count, uint32_t *ret_sets);
-/* The set of a slot that is wide or of four, for a point in a cell of 2^bits steps. */
-uint32_t index_wide_set(const struct geo_index *index, const uint32_t *slot, struct geo_point p,
-                        uint32_t bits);
-
 /* Coarse cells along one side of the grid. */
 struct index_span {
     uint32_t from, to; /* included */

@@ -1,5 +1,6 @@
-/* What happens in a cell that more than two edges of one boundary cross, and below. */
+/* What happens in a cell that boundaries cross. */
 #include <math.h>
+#include <string.h>
 
 #include "geo/index_internal.h"
 
@@ -56,70 +57,145 @@ static uint32_t groups_set(const struct geo_index *index, const uint32_t *leaf, 
     return places[place];
 }
 
-uint32_t index_edges_on(const struct geo_index *index, const uint32_t *leaf, struct geo_point p,
-                        uint32_t crossed)
+/* ---- edges in slots ---- */
+
+/* The point, and where the cell of the leaf begins. */
+struct here {
+    struct geo_point p;
+    int32_t west;
+};
+
+static struct slot_edge edge_at(const uint32_t *slot, uint32_t place)
 {
-    bool on_first = index_is_on_edge(index->points + (leaf[2] & POINT_MASK), p);
-    bool on_second = index_is_on_edge(index->points + (leaf[3] & POINT_MASK), p);
-    if ((leaf[2] & EDGES_ONE) != 0 && (on_first || on_second)) {
-        crossed = (leaf[2] & EDGES_ON_FIRST) != 0 ? 1 : 0;
-    } else {
-        crossed = on_first ? (crossed & 2) | ((leaf[2] & EDGES_ON_FIRST) != 0 ? 1 : 0) : crossed;
-        crossed = on_second ? (crossed & 1) | ((leaf[2] & EDGES_ON_SECOND) != 0 ? 2 : 0) : crossed;
-    }
-    return leaf[crossed >> 1] >> (16 * (crossed & 1)) & (EDGES_SETS_MAX - 1);
+    struct slot_edge edge;
+    memcpy(&edge, slot + 2 * (size_t)place, sizeof edge);
+    return edge;
 }
 
-uint32_t index_four_on(const struct geo_index *index, const uint32_t *four, struct geo_point p,
-                       uint32_t crossed)
+static uint32_t edge_crossed(struct slot_edge edge, struct here here, bool *ret_on)
+{
+    struct geo_point low = {edge.low_lat, edge.low_lon}, high = {edge.high_lat, edge.high_lon};
+    int64_t side;
+    uint32_t crossed = index_crossed(low, high, here.p, here.west, &side);
+    *ret_on = side == 0 && geo_box_holds(here.p, low, high);
+    return crossed;
+}
+
+/* The crossed edges of two, where the point may lie on them. */
+static uint32_t crossed_on(uint32_t flags, uint32_t crossed, bool on_first, bool on_second)
+{
+    if ((flags & LEAF_ONE) != 0 && (on_first || on_second)) {
+        return (flags & LEAF_ON) != 0 ? 1 : 0;
+    }
+    crossed = on_first ? (crossed & 2) | ((flags & LEAF_ON) != 0 ? 1 : 0) : crossed;
+    return on_second ? (crossed & 1) | ((flags & LEAF_ON_SECOND) != 0 ? 2 : 0) : crossed;
+}
+
+static uint32_t one_set(const uint32_t *slot, struct here here)
+{
+    bool on;
+    uint32_t crossed = edge_crossed(edge_at(slot, 0), here, &on);
+    crossed = on ? (slot[2] & LEAF_ON) != 0 : crossed;
+    return slot[2 + crossed] & LEAF_SET_MASK;
+}
+
+static uint32_t two_set(const uint32_t *slot, struct here here)
+{
+    bool on_first, on_second;
+    uint32_t crossed = edge_crossed(edge_at(slot, 0), here, &on_first);
+    crossed |= edge_crossed(edge_at(slot, 1), here, &on_second) << 1;
+    return slot[4 + crossed_on(slot[4], crossed, on_first, on_second)] & LEAF_SET_MASK;
+}
+
+/* The set of four edges, where the point may lie on some. */
+static uint32_t four_set_on(const uint32_t *four, uint32_t crossed, const bool on[4])
 {
     for (uint32_t i = 0; i < 4; i++) {
-        if (!index_is_on_edge(index->points + (four[i] & POINT_MASK), p)) {
-            continue;
+        uint32_t edge = four[FOUR_EDGES] >> (FOUR_EDGE_BITS * i), others = 0;
+        for (uint32_t k = 0; k < 4 && on[i]; k++) {
+            uint32_t other = four[FOUR_EDGES] >> (FOUR_EDGE_BITS * k);
+            others |= ((edge ^ other) & FOUR_GROUP_MASK) == 0 ? 1u << k : 0;
         }
-        uint32_t group = four[i] >> POINT_BITS & 3, others = 0;
-        for (uint32_t k = 0; k < 4; k++) {
-            others |= (four[k] >> POINT_BITS & 3) == group ? 1u << k : 0;
-        }
-        crossed = (crossed & ~others) | ((four[i] & FOUR_ON_ODD) != 0 ? 1u << i : 0);
+        crossed = on[i] ? (crossed & ~others) | ((edge & FOUR_ON_ODD) != 0 ? 1u << i : 0) : crossed;
     }
-    return index_four_sets(four, crossed);
+    return index_four_set(four, crossed);
 }
 
-uint32_t index_four_set(const struct geo_index *index, const uint32_t *slot, struct geo_point p)
+static uint32_t four_set(const uint32_t *slot, struct here here)
 {
-    const uint32_t *four = index->words + slot[0];
-    int32_t lon = index_cell_lon(index, p, slot[3] >> POINT_BITS);
     uint32_t crossed = 0;
-    bool touched = false;
+    bool on[4];
+    for (uint32_t i = 0; i < 4; i++) {
+        crossed |= edge_crossed(edge_at(slot, index_four_places[i]), here, &on[i]) << i;
+    }
+    return four_set_on(slot + 8, crossed, on);
+}
+
+/* ---- edges elsewhere ---- */
+
+static uint32_t far4_set(const struct geo_index *index, const uint32_t *slot, struct geo_point p,
+                         uint32_t bits)
+{
+    int32_t lon = index_cell_lon(index, p, bits);
+    uint32_t crossed = 0;
+    bool on[4];
     for (uint32_t i = 0; i < 4; i++) {
         int64_t side;
-        crossed |= index_edge_crossed(index->points + (four[i] & POINT_MASK), p, lon, &side) << i;
-        touched |= side == 0;
+        const struct geo_point *edge = index->points + slot[i];
+        crossed |= index_edge_crossed(edge, p, lon, &side) << i;
+        on[i] = side == 0 && geo_box_holds(p, edge[0], edge[1]);
     }
-    return touched ? index_four_on(index, four, p, crossed) : index_four_sets(four, crossed);
+    return four_set_on(slot + 4, crossed, on);
 }
 
-uint32_t index_wide_set(const struct geo_index *index, const uint32_t *slot, struct geo_point p,
+static uint32_t far_set(const struct geo_index *index, const uint32_t *slot, struct geo_point p,
                         uint32_t bits)
 {
-    if ((slot[2] & SLOT_FOUR) != 0) {
-        return index_four_set(index, slot, p);
+    const struct geo_point *first = index->points + (slot[2] & POINT_MASK);
+    const struct geo_point *second = index->points + (slot[3] & POINT_MASK);
+    int32_t lon = index_cell_lon(index, p, bits);
+    int64_t side, other_side;
+    uint32_t crossed = index_edge_crossed(first, p, lon, &side);
+    crossed |= index_edge_crossed(second, p, lon, &other_side) << 1;
+    if ((side == 0) | (other_side == 0)) {
+        crossed = crossed_on(slot[2] << 1, crossed, index_is_on_edge(first, p),
+                             index_is_on_edge(second, p));
     }
-    while (slot[0] == WIDE_BLOCK) {
-        uint32_t head = slot[1], side = head & 7, mask = (1u << bits) - 1;
-        uint32_t east = ((uint32_t)p.lon_e7 - (uint32_t)index->lon) & mask;
-        uint32_t north = ((uint32_t)p.lat_e7 - (uint32_t)index->lat) & mask;
-        uint32_t entry = index_entries(index->words, head)[index_place(side, bits, east, north)];
+    return index_short_set(slot, crossed);
+}
+
+/* ---- slots ---- */
+
+uint32_t index_slot_set(const struct geo_index *index, struct geo_point p, struct index_spot spot,
+                        uint32_t head, uint32_t entry, uint32_t bits)
+{
+    for (;;) {
+        const uint32_t *slot = index_slot(index->words, head, entry);
+        bits -= head & 7;
+        struct here here = {index_here(index, spot), index_west(index, spot, bits)};
+        switch (index_kind(entry)) {
+        case SLOT_ONE:
+            return one_set(slot, here);
+        case SLOT_TWO:
+            return two_set(slot, here);
+        case SLOT_FOUR:
+            return four_set(slot, here);
+        case SLOT_FAR:
+            return far_set(index, slot, p, bits);
+        case SLOT_FAR4:
+            return far4_set(index, slot, p, bits);
+        case SLOT_WIDE:
+            break;
+        }
+        if (slot[0] != WIDE_BLOCK) {
+            return slot[0] == WIDE_GROUPS ? groups_set(index, index->words + slot[1], p) : slot[1];
+        }
+        head = slot[1];
+        uint32_t mask = (1u << bits) - 1;
+        uint32_t place = index_place(head & 7, bits, spot.east & mask, spot.north & mask);
+        entry = index_entries(index->words, head)[place];
         if ((entry & ENTRY_SLOT) == 0) {
             return entry;
         }
-        slot = index_slot(index->words, head, entry);
-        if ((slot[2] & SLOT_WIDE) == 0) {
-            return (slot[2] & SLOT_FOUR) != 0 ? index_four_set(index, slot, p)
-                                              : index_edges_set(index, slot, p);
-        }
-        bits -= side;
     }
-    return slot[0] == WIDE_GROUPS ? groups_set(index, index->words + slot[1], p) : slot[1];
 }

@@ -8,12 +8,21 @@
 #include "geo/index_build_internal.h"
 #include "geo/index_lanes_internal.h"
 
-/* As many lists as entries at the most, which 8 bits number. */
-enum { NEAR_SIDE_MAX = 3, NEAR_LISTS_MAX = 1 << (2 * NEAR_SIDE_MAX) };
+/* As many lists as entries at the most, within what an entry's 16 bits lead back to. */
+enum {
+    NEAR_SIDE_MAX = 4,
+    NEAR_LISTS_MAX = 1 << (2 * NEAR_SIDE_MAX),
+    NEAR_WORDS_MAX = 2 * UINT16_MAX - 2,
+};
 
 /* An edge of a shape, by its first point. */
 struct entry {
     uint32_t shape, point;
+};
+
+/* How far, in steps. */
+struct reach {
+    double lat, lon;
 };
 
 /* The edges that concern each cell of a window. */
@@ -21,6 +30,7 @@ struct lines {
     struct build *build;
     struct build_window window;
     double reach_m;        /* an edge concerns the cells that it touches, and those so near */
+    struct reach reach;    /* the same, anywhere on the grid */
     uint32_t *starts;      /* by cell of the window, and one more */
     struct entry *entries; /* NULL: they are only counted */
 };
@@ -36,11 +46,6 @@ static size_t cells_of(const struct build_window *window)
 }
 
 /* ---- which cells does an edge concern? ---- */
-
-/* In steps from the grid's corner. */
-struct reach {
-    double lat, lon;
-};
 
 /* A degree of longitude is shortest at the end that is farther from the equator. */
 static struct reach reach_in_steps(double reach_m, struct geo_point a, struct geo_point b)
@@ -69,12 +74,11 @@ static void put(struct lines *lines, uint32_t column, uint32_t row, struct entry
 }
 
 /* Row by row, the columns of that part of the edge that lies within reach of the row. */
-static void put_edge(struct lines *lines, struct entry entry, double radius_m)
+static void put_edge(struct lines *lines, struct entry entry, struct reach reach)
 {
     const struct geo_index *index = lines->build->index;
     const struct build_window *window = &lines->window;
     const struct geo_point *edge = lines->build->store->points + entry.point;
-    struct reach reach = reach_in_steps(lines->reach_m + radius_m, edge[0], edge[1]);
     uint32_t bits = index->cell_bits;
     double ax = (double)edge[0].lon_e7 - index->lon, ay = (double)edge[0].lat_e7 - index->lat;
     double dx = (double)edge[1].lon_e7 - edge[0].lon_e7;
@@ -102,11 +106,12 @@ static void put_shape(struct lines *lines, uint32_t number)
 {
     const struct index_shape *shape = &lines->build->index->shapes[number];
     const uint32_t *words = lines->build->store->words;
+    struct reach reach = reach_in_steps(lines->reach_m + shape->radius_m, shape->low, shape->high);
     for (uint32_t r = 0; r < shape->ring_count; r++) {
         uint32_t first = index_ring_first(shape, words, r);
         uint32_t edges = index_ring_edges(shape, words, r);
         for (uint32_t i = 0; i < edges; i++) {
-            put_edge(lines, (struct entry){number, first + i}, shape->radius_m);
+            put_edge(lines, (struct entry){number, first + i}, reach);
         }
     }
 }
@@ -119,7 +124,7 @@ static bool is_about(const struct lines *lines, const struct index_shape *shape)
     if (shape->kind == 0) {
         return false;
     }
-    struct reach reach = reach_in_steps(lines->reach_m, shape->low, shape->high);
+    struct reach reach = lines->reach;
     double size = ldexp(1, (int)index->cell_bits);
     return shape->low.lat_e7 - reach.lat < index->lat + window->north * size &&
            shape->high.lat_e7 + reach.lat >= index->lat + window->south * size &&
@@ -244,8 +249,8 @@ struct near_work {
     float corner_m; /* of the last square narrowed to: how far it goes from its middle */
     float slack_m;  /* what the one scale for all of the cell may be wrong by */
     uint32_t side;
-    uint8_t entries[NEAR_LISTS_MAX];
-    uint32_t lists[NEAR_LISTS_MAX], metres[NEAR_LISTS_MAX], list_count;
+    uint32_t entries[NEAR_LISTS_MAX]; /* first words of their lists */
+    uint32_t lists[NEAR_LISTS_MAX], list_count;
 };
 
 /* A square of the cell at work: its middle, and how far its corners are from there. */
@@ -362,9 +367,9 @@ static uint32_t least_metres(const struct near_work *work, const struct near_sha
     return (uint32_t)fminf(fmaxf(least, 0), (float)NEAR_METRES_MAX);
 }
 
-/* The list of a near entry, on an even word; ret_metres: the least of all its runs. */
+/* The list of a near entry, on an even word. */
 static enum status write_kept(struct near_work *work, const struct candidates *kept,
-                              uint32_t *ret_word, uint32_t *ret_metres)
+                              uint32_t *ret_word)
 {
     struct index_store *store = work->build->store;
     enum status status = grow_words(work->build, 2 + (size_t)kept->count);
@@ -373,8 +378,7 @@ static enum status write_kept(struct near_work *work, const struct candidates *k
     }
     store->words[store->word_count] = 0;
     store->word_count += store->word_count % 2;
-    uint32_t *list = store->words + store->word_count, runs = 0;
-    *ret_metres = NEAR_METRES_MAX;
+    uint32_t *list = store->words + store->word_count, runs = 0, least = NEAR_METRES_MAX;
     for (uint32_t i = 0; i < work->shape_count; i++) {
         const struct near_shape *shape = &work->shapes[i];
         for (uint32_t first = shape->first, end; first < shape->end; first = end) {
@@ -383,45 +387,46 @@ static enum status write_kept(struct near_work *work, const struct candidates *k
                 end++;
             }
             uint32_t metres = least_metres(work, shape, kept, first, end);
-            *ret_metres = metres < *ret_metres ? metres : *ret_metres;
+            least = metres < least ? metres : least;
             list[1 + runs++] = kept->entries[first].point | metres << POINT_BITS;
         }
     }
-    list[0] = runs;
+    list[0] = runs | least << POINT_BITS;
     *ret_word = (uint32_t)store->word_count;
     store->word_count += 1 + (size_t)runs;
     return STATUS_OK;
 }
 
-/* The number of the list, which goes if another square of the cell has the same. */
-static uint8_t share_list(struct near_work *work, uint32_t word, uint32_t metres)
+/* The list at that word, the last one; or another square's of the cell that is the same, and it goes.
+ */
+static uint32_t share_list(struct near_work *work, uint32_t word)
 {
     struct index_store *store = work->build->store;
     const uint32_t *list = store->words + word;
+    size_t bytes = (1 + (size_t)index_near_runs(*list)) * sizeof *list;
     for (uint32_t i = 0; i < work->list_count; i++) {
         const uint32_t *other = store->words + work->lists[i];
-        if (other[0] == list[0] && memcmp(other, list, (1 + (size_t)list[0]) * sizeof *list) == 0) {
+        if (other[0] == list[0] && other[1] == list[1] && memcmp(other, list, bytes) == 0) {
             store->word_count = word;
-            return (uint8_t)(i + 1);
+            return work->lists[i];
         }
     }
-    work->lists[work->list_count] = word;
-    work->metres[work->list_count] = metres;
-    return (uint8_t)++work->list_count;
+    work->lists[work->list_count++] = word;
+    return word;
 }
 
 static enum status write_near(struct near_work *work, const struct square *square,
                               const struct candidates *kept)
 {
-    uint8_t *entry = &work->entries[((size_t)square->row << work->side) + square->column];
-    uint32_t word, metres;
+    uint32_t *entry = &work->entries[((size_t)square->row << work->side) + square->column];
+    uint32_t word;
     *entry = 0;
     if (kept->count == 0) {
         return STATUS_OK;
     }
-    enum status status = write_kept(work, kept, &word, &metres);
+    enum status status = write_kept(work, kept, &word);
     if (status == STATUS_OK) {
-        *entry = share_list(work, word, metres);
+        *entry = share_list(work, word);
     }
     return status;
 }
@@ -479,27 +484,53 @@ static void place(struct near_work *work, const struct entry *entries, uint32_t 
 
 static uint32_t near_side(uint32_t count)
 {
-    return count <= 6 ? 0 : count <= 16 ? 1 : count <= 64 ? 2 : NEAR_SIDE_MAX;
+    return count <= 6 ? 0 : count <= 16 ? 1 : count <= 64 ? 2 : count <= 140 ? 3 : NEAR_SIDE_MAX;
 }
 
 static enum status write_near_block(struct near_work *work, uint32_t touches, uint32_t *ret_head)
 {
     struct index_store *store = work->build->store;
     uint32_t entry_words = index_near_entry_words(work->side);
-    enum status status = grow_words(work->build, 1 + (size_t)entry_words + work->list_count);
+    enum status status = grow_words(work->build, 2 + (size_t)entry_words);
     if (status != STATUS_OK) {
         return status;
     }
-    *ret_head = (uint32_t)store->word_count << 3 | work->side;
+    store->words[store->word_count] = 0;
+    store->word_count += store->word_count % 2;
     uint32_t *at = store->words + store->word_count;
     at[0] = touches;
     at[entry_words] = 0;
-    memcpy(at + 1, work->entries, (size_t)1 << (2 * work->side));
-    for (uint32_t i = 0; i < work->list_count; i++) {
-        at[1 + entry_words + i] = work->lists[i] / 2 * GEO_NEAR_M | work->metres[i];
+    for (size_t i = 0; i < (size_t)1 << (2 * work->side); i++) {
+        uint32_t word = work->entries[i];
+        uint16_t entry = (uint16_t)(word != 0 ? (store->word_count - word) / 2 : 0);
+        memcpy((char *)(at + 1) + i * sizeof entry, &entry, sizeof entry);
     }
-    store->word_count += 1 + (size_t)entry_words + work->list_count;
+    *ret_head = (uint32_t)store->word_count << 3 | work->side;
+    store->word_count += 1 + (size_t)entry_words;
     return STATUS_OK;
+}
+
+/* Writes the lists of a cell's squares: of coarser ones, where an entry would not lead back to all. */
+static enum status write_lists(struct near_work *work, const struct square *square, uint32_t count,
+                               struct build_cell cell)
+{
+    struct index_store *store = work->build->store;
+    size_t first = store->word_count;
+    work->side = near_side(count);
+    for (;; work->side--) {
+        work->list_count = 0;
+        enum status status = divide_near(work, square, 0);
+        if (status != STATUS_OK || store->word_count - first <= NEAR_WORDS_MAX) {
+            return status;
+        }
+        store->word_count = first;
+        if (work->side == 0) {
+            return status_detail_set(work->build->detail, STATUS_TOO_LARGE,
+                                     "too many edges lie together near %.5f, %.5f (longitude, "
+                                     "latitude)",
+                                     (double)cell.lon * 1e-7, (double)cell.lat * 1e-7);
+        }
+    }
 }
 
 static enum status build_near_cell(struct near_work *work, const struct entry *entries,
@@ -512,9 +543,7 @@ static enum status build_near_cell(struct near_work *work, const struct entry *e
         return status;
     }
     place(work, entries, count, cell, &square);
-    work->side = near_side(count);
-    work->list_count = 0;
-    status = divide_near(work, &square, 0);
+    status = write_lists(work, &square, count, cell);
     bool is_empty = work->list_count == 0 && touches == 0; /* near the cell's box, not near it */
     return status != STATUS_OK || is_empty ? status : write_near_block(work, touches, ret_head);
 }
@@ -531,14 +560,19 @@ static enum status build_far_cell(struct build *build, uint32_t touches, uint32_
     return status;
 }
 
+static struct reach reach_on_grid(const struct geo_index *index, double reach_m)
+{
+    struct geo_point low = {index->lat, 0};
+    int64_t top = index->lat + ((int64_t)index->height << index->cell_bits);
+    struct geo_point high = {(int32_t)(top < GEO_LAT_E7_MAX ? top : GEO_LAT_E7_MAX), 0};
+    return reach_in_steps(reach_m, low, high);
+}
+
 /* The window and the cells from which it is near. */
 static struct build_window around(const struct build *build)
 {
     const struct geo_index *index = build->index;
-    struct geo_point low = {index->lat, 0};
-    struct geo_point high = {(int32_t)(index->lat + ((int64_t)index->height << index->cell_bits)),
-                             0};
-    struct reach reach = reach_in_steps(GEO_NEAR_M, low, high);
+    struct reach reach = reach_on_grid(index, GEO_NEAR_M);
     uint32_t columns = (uint32_t)ldexp(reach.lon, -(int)index->cell_bits) + 1;
     uint32_t rows = (uint32_t)ldexp(reach.lat, -(int)index->cell_bits) + 1;
     struct build_window window = build->window;
@@ -574,7 +608,7 @@ static enum status build_cell_lines(struct near_work *work, const struct lines *
 static enum status build_window_lines(struct near_work *work, const struct lines *touching,
                                       const struct lines *near)
 {
-    struct geo_index *index = work->build->index;
+    const struct geo_index *index = work->build->index;
     const struct build_window *window = &touching->window;
     enum status status = STATUS_OK;
     size_t at = 0;
@@ -584,8 +618,7 @@ static enum status build_window_lines(struct near_work *work, const struct lines
             struct build_cell cell = {index->lon + ((int64_t)column << index->cell_bits),
                                       index->lat + ((int64_t)row << index->cell_bits),
                                       index->cell_bits};
-            status = build_cell_lines(work, touching, near, at, cell,
-                                      &index->lines[(size_t)row * index->width + column]);
+            status = build_cell_lines(work, touching, near, at, cell, &work->build->lines[at]);
         }
     }
     return status;
@@ -593,11 +626,18 @@ static enum status build_window_lines(struct near_work *work, const struct lines
 
 enum status build_lines(struct build *build)
 {
-    struct build_window window = around(build);
-    struct lines touching = {.build = build, .window = window};
-    struct lines near = {.build = build, .window = window, .reach_m = GEO_NEAR_M};
+    build->lines_window = around(build);
+    struct lines touching = {
+        .build = build, .window = build->lines_window, .reach = reach_on_grid(build->index, 0)};
+    struct lines near = {.build = build,
+                         .window = build->lines_window,
+                         .reach_m = GEO_NEAR_M,
+                         .reach = reach_on_grid(build->index, GEO_NEAR_M)};
     struct near_work work = {.build = build};
-    enum status status = collect_lines(&touching);
+    enum status status = build_new_heads(&build->lines_window, &build->lines);
+    if (status == STATUS_OK) {
+        status = collect_lines(&touching);
+    }
     if (status == STATUS_OK && build->index->has_near) {
         status = collect_lines(&near);
     }

@@ -102,7 +102,7 @@ static void search_touches(struct search *search, const uint32_t *list)
 
 static void search_near(struct search *search, const uint32_t *list)
 {
-    for (const uint32_t *run = list + 1, *end = run + list[0]; run < end; run++) {
+    for (const uint32_t *run = list + 1, *end = run + index_near_runs(*list); run < end; run++) {
         uint32_t point = *run & POINT_MASK, shape = search->index->owners_of[point / OWNER_POINTS];
         if ((float)(*run >> POINT_BITS) <= search->reach_m) {
             try_hit(search, shape, run_gap2(search, point, RUN_EDGES_MAX, shape));
@@ -133,9 +133,8 @@ static void search_cells(struct search *search)
     struct index_span columns =
         index_span_of(east - lon, east + lon, index->cell_bits, index->width);
     for (uint32_t row = rows.from; row <= rows.to; row++) {
-        const uint32_t *heads = index->lines + (size_t)row * index->width;
         for (uint32_t column = columns.from; column <= columns.to; column++) {
-            uint32_t touches = index->words[heads[column] >> 3];
+            uint32_t touches = index->words[index_lines_at(index, column, row) >> 3];
             if (touches != 0) {
                 search_touches(search, index->words + touches);
             }
@@ -166,19 +165,13 @@ static void search_around(struct search *search)
 
 /* ---- a reach that the near entries know ---- */
 
-/* The word of the near list at the point; 0: none. */
-static inline uint32_t near_of(const struct geo_index *index, struct geo_point p)
+/* The near list at the point; 0: none. */
+static inline uint32_t list_of(const struct geo_index *index, struct geo_point p)
 {
     struct index_spot spot = index_spot_of(index, p);
-    uint32_t head = index->lines[spot.cell];
+    uint32_t head = index->words[spot.word + TILE_CELLS];
     uint32_t place = index_place(head & 7, index->cell_bits, spot.east, spot.north);
-    return index_near_list(index->words, head, index_near_entries(index->words, head)[place]);
-}
-
-/* The first word of the list; 0 where there is nothing to search. */
-static inline uint32_t list_of(uint32_t near, float reach_m)
-{
-    return reach_m < (float)(near % GEO_NEAR_M) ? 0 : near / GEO_NEAR_M * 2;
+    return index_near_list(head >> 3, index_near_entries(index->words, head)[place]);
 }
 
 static inline bool is_listed(const struct geo_index *index, float reach_m)
@@ -212,9 +205,8 @@ static void search_point(struct search *search)
         search_around(search);
         return;
     }
-    uint32_t near = near_of(index, search->point);
-    uint32_t list = list_of(near, search->reach_m);
-    if (list != 0) {
+    uint32_t list = list_of(index, search->point);
+    if (list != 0 && search->reach_m >= (float)index_near_metres(index->words[list])) {
         index_scale(search->index, search->point, &search->lat_m, &search->lon_m);
         search_near(search, index->words + list);
     }
@@ -326,11 +318,13 @@ static bool answer_point(struct near_batch *batch, struct search *search, uint32
 
 /* One by one; returns how many were answered. */
 static uint32_t near_some(struct near_batch *batch, uint32_t count, const uint32_t *lists,
-                          const bool *far, const uint32_t *sets, uint32_t *ret_ends)
+                          const uint32_t *sets, uint32_t *ret_ends)
 {
     struct search search;
     for (uint32_t i = 0; i < count; i++) {
-        if ((lists[i] != 0 || far[i]) && !answer_point(batch, &search, i, lists[i], sets[i])) {
+        bool is_far = !is_listed(batch->index, batch->reaches_m[i]);
+        uint32_t list = is_far ? 0 : lists[i];
+        if ((list != 0 || is_far) && !answer_point(batch, &search, i, list, sets[i])) {
             return i;
         }
         ret_ends[i] = batch->written;
@@ -344,22 +338,19 @@ static uint32_t near_batch(struct near_batch *batch, uint32_t count, const uint3
 {
     const struct geo_index *index = batch->index;
     uint32_t lists[BATCH], done = 0;
-    bool far[BATCH], any_far = false;
+    bool any_far = false;
     uint32_t whole = index->has_avx2 ? count & ~7u : 0;
     index_near_lists_avx2(index, batch->points, whole, lists);
     for (uint32_t i = whole; i < count; i++) {
-        lists[i] = near_of(index, batch->points[i]);
+        lists[i] = list_of(index, batch->points[i]);
     }
     for (uint32_t i = 0; i < count; i++) {
-        far[i] = !is_listed(index, batch->reaches_m[i]);
-        any_far |= far[i];
-        lists[i] = far[i] ? 0 : list_of(lists[i], batch->reaches_m[i]);
-        __builtin_prefetch(index->words + lists[i]);
+        any_far |= !is_listed(index, batch->reaches_m[i]);
     }
     if (index->has_avx2 && !any_far) {
         done = index_near_some_avx2(batch, count, lists, sets, ret_ends);
     }
-    return done > 0 ? done : near_some(batch, count, lists, far, sets, ret_ends);
+    return done > 0 ? done : near_some(batch, count, lists, sets, ret_ends);
 }
 
 uint32_t geo_index_near_batch(const struct geo_index *index, const struct geo_point *points,

@@ -9,7 +9,7 @@
 
 enum { ITEMS_MAX = 2048 };
 
-/* Edges, the point that asks for their distance, the square of its reach, and the answer. */
+/* Runs of edges, the point that asks for their distance, the square of its reach, and the answer. */
 struct items {
     uint32_t count;
     uint32_t edges[ITEMS_MAX + LANES8], points[ITEMS_MAX + LANES8];
@@ -17,30 +17,37 @@ struct items {
 };
 
 /* Metres per step at each point of the batch. */
-struct scales {
-    float lat_m[INDEX_BATCH], lon_m[INDEX_BATCH];
+struct scale {
+    float lat_m, lon_m;
 };
 
-/* Those of the list that may be within reach; what is read behind the list is left out. */
+/* Eight runs of a list, but `skipped` of them: those that may be within reach. What is read behind
+ * the list is left out. */
+AVX2 static inline void push_runs(struct items *items, const uint32_t *list, uint32_t skipped,
+                                  uint32_t point, float reach_m)
+{
+    const __m256i iota = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+    __m256i left = _mm256_set1_epi32((int)(index_near_runs(list[0]) - skipped));
+    __m256i runs = lanes8_load(list + 1 + skipped);
+    __m256i is_far =
+        _mm256_cmpgt_epi32(_mm256_srli_epi32(runs, POINT_BITS), _mm256_set1_epi32((int)reach_m));
+    __m256i wanted = _mm256_andnot_si256(is_far, _mm256_cmpgt_epi32(left, iota));
+    uint32_t mask = (uint32_t)_mm256_movemask_ps(_mm256_castsi256_ps(wanted));
+    uint32_t at = items->count;
+    __m256i edges = _mm256_permutevar8x32_epi32(runs, lanes8_order(mask));
+    lanes8_store(items->edges + at, _mm256_and_si256(edges, _mm256_set1_epi32(POINT_MASK)));
+    lanes8_store(items->points + at, _mm256_set1_epi32((int)point));
+    _mm256_storeu_ps(items->limits2 + at, _mm256_set1_ps(reach_m * reach_m));
+    items->count += (uint32_t)__builtin_popcount(mask);
+}
+
 AVX2 static inline void push_list(struct items *items, const uint32_t *list, uint32_t point,
                                   float reach_m)
 {
-    const __m256i iota = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
-    __m256i reach = _mm256_set1_epi32((int)reach_m);
-    uint32_t count = items->count;
-    for (uint32_t r = 0; r < list[0]; r += LANES8) {
-        __m256i runs = lanes8_load(list + 1 + r);
-        __m256i is_far = _mm256_cmpgt_epi32(_mm256_srli_epi32(runs, POINT_BITS), reach);
-        __m256i wanted = _mm256_andnot_si256(
-            is_far, _mm256_cmpgt_epi32(_mm256_set1_epi32((int)(list[0] - r)), iota));
-        uint32_t mask = (uint32_t)_mm256_movemask_ps(_mm256_castsi256_ps(wanted));
-        __m256i edges = _mm256_permutevar8x32_epi32(runs, lanes8_order(mask));
-        lanes8_store(items->edges + count, _mm256_and_si256(edges, _mm256_set1_epi32(POINT_MASK)));
-        lanes8_store(items->points + count, _mm256_set1_epi32((int)point));
-        _mm256_storeu_ps(items->limits2 + count, _mm256_set1_ps(reach_m * reach_m));
-        count += (uint32_t)__builtin_popcount(mask);
+    push_runs(items, list, 0, point, reach_m);
+    for (uint32_t r = LANES8; r < index_near_runs(list[0]); r += LANES8) {
+        push_runs(items, list, r, point, reach_m);
     }
-    items->count = count;
 }
 
 static inline uint32_t owner_of(const struct geo_index *index, uint32_t point)
@@ -73,21 +80,35 @@ static void measure_long(const struct near_batch *batch, struct items *items)
 
 AVX2 static inline __m256 from_here(const struct geo_point *points, __m256i here, __m256 scale)
 {
-    __m256i at = _mm256_loadu_si256((const __m256i *)(const void *)points);
+    __m256i at = lanes8_load(points);
     return _mm256_mul_ps(_mm256_cvtepi32_ps(_mm256_sub_epi32(at, here)), scale);
 }
 
-/* Square of the metres to the nearest of eight edges. */
-AVX2 static inline float eight_gap2(const struct geo_point *edges, struct geo_point p, float lat_m,
-                                    float lon_m)
+/* One run's edges from its point, four starts and four ends. */
+struct run_ends {
+    __m256 a, b;
+};
+
+AVX2 static inline struct run_ends run_ends(const struct near_batch *batch, uint32_t edge,
+                                            uint32_t point, const struct scale *scales)
 {
-    __m256i here =
-        _mm256_set1_epi64x((long long)((uint64_t)(uint32_t)p.lon_e7 << 32 | (uint32_t)p.lat_e7));
-    __m256 scale = _mm256_unpacklo_ps(_mm256_set1_ps(lat_m), _mm256_set1_ps(lon_m));
-    __m256 a = from_here(edges, here, scale), b = from_here(edges + 1, here, scale);
-    __m256 c = from_here(edges + 4, here, scale), d = from_here(edges + 5, here, scale);
-    __m256 ay = _mm256_shuffle_ps(a, c, 0x88), ax = _mm256_shuffle_ps(a, c, 0xdd);
-    __m256 by = _mm256_shuffle_ps(b, d, 0x88), bx = _mm256_shuffle_ps(b, d, 0xdd);
+    long long here, metres;
+    memcpy(&here, batch->points + point, sizeof here);
+    memcpy(&metres, scales + point, sizeof metres);
+    const struct geo_point *points = batch->index->points + edge;
+    __m256i from = _mm256_set1_epi64x(here);
+    __m256 scale = _mm256_castsi256_ps(_mm256_set1_epi64x(metres));
+    return (struct run_ends){from_here(points, from, scale), from_here(points + 1, from, scale)};
+}
+
+/* Squares of metres, of one run's edges in lanes 0, 1, 4, 5, of the other's in the rest; of each
+ * pair in two lanes the least is still to be found. */
+AVX2 static inline __m128 pair_gaps2(struct run_ends one, struct run_ends other)
+{
+    __m256 ay = _mm256_shuffle_ps(one.a, other.a, 0x88),
+           ax = _mm256_shuffle_ps(one.a, other.a, 0xdd);
+    __m256 by = _mm256_shuffle_ps(one.b, other.b, 0x88),
+           bx = _mm256_shuffle_ps(one.b, other.b, 0xdd);
     __m256 dx = _mm256_sub_ps(bx, ax), dy = _mm256_sub_ps(by, ay);
     __m256 length2 = _mm256_fmadd_ps(dx, dx, _mm256_fmadd_ps(dy, dy, _mm256_set1_ps(FLT_MIN)));
     __m256 along = _mm256_fmadd_ps(ax, dx, _mm256_mul_ps(ay, dy)); /* negative towards b */
@@ -95,9 +116,13 @@ AVX2 static inline float eight_gap2(const struct geo_point *edges, struct geo_po
     t = _mm256_max_ps(_mm256_min_ps(t, _mm256_setzero_ps()), _mm256_set1_ps(-1));
     __m256 ex = _mm256_fnmadd_ps(t, dx, ax), ey = _mm256_fnmadd_ps(t, dy, ay);
     __m256 gap2 = _mm256_fmadd_ps(ex, ex, _mm256_mul_ps(ey, ey));
-    __m128 least = _mm_min_ps(_mm256_castps256_ps128(gap2), _mm256_extractf128_ps(gap2, 1));
-    least = _mm_min_ps(least, _mm_movehl_ps(least, least));
-    return _mm_cvtss_f32(_mm_min_ss(least, _mm_movehdup_ps(least)));
+    return _mm_min_ps(_mm256_castps256_ps128(gap2), _mm256_extractf128_ps(gap2, 1));
+}
+
+/* The least of the first and of the second two lanes, of both. */
+AVX2 static inline __m128 least_of_pairs(__m128 a, __m128 b)
+{
+    return _mm_min_ps(_mm_shuffle_ps(a, b, 0x88), _mm_shuffle_ps(a, b, 0xdd));
 }
 
 AVX2 static inline bool is_in_set(const struct geo_index *index, uint32_t set, uint32_t shape)
@@ -112,13 +137,19 @@ AVX2 static inline bool is_in_set(const struct geo_index *index, uint32_t set, u
     return (mask & ((1u << count) - 1)) != 0;
 }
 
+/* Four at a time; what stands behind the last is of some run. */
 AVX2 static void measure(const struct near_batch *batch, struct items *items,
-                         const struct scales *scales)
+                         const struct scale *scales)
 {
-    for (uint32_t k = 0; k < items->count; k++) {
-        uint32_t i = items->points[k];
-        items->gaps2[k] = eight_gap2(batch->index->points + items->edges[k], batch->points[i],
-                                     scales->lat_m[i], scales->lon_m[i]);
+    memset(items->edges + items->count, 0, LANES4 * sizeof *items->edges);
+    memset(items->points + items->count, 0, LANES4 * sizeof *items->points);
+    for (uint32_t k = 0; k < items->count; k += LANES4) {
+        struct run_ends ends[LANES4];
+        for (uint32_t i = 0; i < LANES4; i++) {
+            ends[i] = run_ends(batch, items->edges[k + i], items->points[k + i], scales);
+        }
+        _mm_storeu_ps(items->gaps2 + k,
+                      least_of_pairs(pair_gaps2(ends[0], ends[1]), pair_gaps2(ends[2], ends[3])));
     }
     if ((batch->index->flags & RUN_LONG) != 0) {
         measure_long(batch, items);
@@ -200,26 +231,26 @@ AVX2 static void answer(struct near_batch *batch, struct items *items, const uin
 AVX2 void index_near_lists_avx2(const struct geo_index *index, const struct geo_point *points,
                                 uint32_t count, uint32_t *ret_lists)
 {
-    uint32_t heads[INDEX_BATCH], places[INDEX_BATCH];
+    uint32_t blocks[INDEX_BATCH], bytes[INDEX_BATCH]; /* first words, and where the entries are */
     ASSERT(count % LANES8 == 0 && count <= INDEX_BATCH);
     for (uint32_t i = 0; i < count; i += LANES8) {
         __m256i north, east;
         lanes8_steps(index, points + i, &north, &east);
-        __m256i head = lanes8_heads(index, index->lines, north, east);
-        lanes8_store(heads + i, head);
-        lanes8_store(places + i, lanes8_places(index, head, north, east));
+        __m256i head = lanes8_heads(index, TILE_CELLS, north, east);
+        __m256i place = lanes8_places(index, head, north, east).place;
+        __m256i block = _mm256_srli_epi32(head, 3);
+        __m256i entries = _mm256_add_epi32(block, _mm256_set1_epi32(1));
+        lanes8_store(blocks + i, block);
+        lanes8_store(bytes + i,
+                     _mm256_add_epi32(_mm256_slli_epi32(entries, 2), _mm256_slli_epi32(place, 1)));
         for (uint32_t k = i; k < i + LANES8; k++) {
-            __builtin_prefetch(index_near_entries(index->words, heads[k]) + places[k]);
+            __builtin_prefetch((const char *)index->words + bytes[k]);
         }
     }
     for (uint32_t i = 0; i < count; i++) {
-        uint32_t entry = index_near_entries(index->words, heads[i])[places[i]];
-        uint32_t before = (heads[i] >> 3) + index_near_entry_words(heads[i] & 7);
-        places[i] = entry != 0 ? before + entry : 0;
-        __builtin_prefetch(index->words + places[i]);
-    }
-    for (uint32_t i = 0; i < count; i++) {
-        ret_lists[i] = index->words[places[i]];
+        uint32_t entry = *(const uint16_t *)(const void *)((const char *)index->words + bytes[i]);
+        ret_lists[i] = index_near_list(blocks[i], entry);
+        __builtin_prefetch(index->words + ret_lists[i]);
     }
 }
 
@@ -229,29 +260,35 @@ AVX2 uint32_t index_near_some_avx2(struct near_batch *batch, uint32_t count, con
 {
     const struct geo_index *index = batch->index;
     struct items items;
-    struct scales scales;
+    struct scale scales[INDEX_BATCH];
+    uint32_t listed[INDEX_BATCH + 1], listed_count = 0;
+    for (uint32_t i = 0; i < count; i++) { /* without a branch, as a third of them has no list */
+        listed[listed_count] = i;
+        listed_count += batch->reaches_m[i] >= (float)index_near_metres(index->words[lists[i]]) &&
+                        lists[i] != 0;
+    }
     items.count = 0;
-    for (uint32_t i = 0; i < count; i++) {
+    for (uint32_t k = 0; k < listed_count; k++) {
+        uint32_t i = listed[k];
         const uint32_t *list = index->words + lists[i];
-        if (items.count + list[0] > ITEMS_MAX) {
+        if (items.count + index_near_runs(list[0]) > ITEMS_MAX) {
             return 0;
         }
-        index_scale(index, batch->points[i], &scales.lat_m[i], &scales.lon_m[i]);
+        index_scale(index, batch->points[i], &scales[i].lat_m, &scales[i].lon_m);
         push_list(&items, list, i, batch->reaches_m[i]);
-    }
-    if (items.count >= batch->capacity - batch->written) {
-        return 0;
     }
     for (uint32_t k = 0; k < items.count; k++) {
         __builtin_prefetch(index->points + items.edges[k]);
-        __builtin_prefetch(index->points + items.edges[k] + RUN_EDGES_MAX);
+    }
+    if (items.count >= batch->capacity - batch->written) {
+        return 0;
     }
     memset(ret_ends, 0, count * sizeof *ret_ends);
     uint32_t end = batch->written;
     if ((index->flags & RUN_ROUND) != 0) {
         raise_limits(batch, &items);
     }
-    measure(batch, &items, &scales);
+    measure(batch, &items, scales);
     drop_far(&items);
     answer(batch, &items, sets, ret_ends);
     for (uint32_t i = 0; i < count; i++) {

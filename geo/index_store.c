@@ -88,7 +88,8 @@ struct index_store *index_store_new(void)
         return NULL;
     }
     atomic_init(&store->owners, 1);
-    if (!room_for_points(store, FIRST_POINT) || index_store_grow_words(store, 4) != STATUS_OK ||
+    if (!room_for_points(store, FIRST_POINT) ||
+        index_store_grow_words(store, (size_t)2 * TILE_CELLS) != STATUS_OK ||
         index_store_intern(store, NULL, 0, &empty) != STATUS_OK) {
         free_store(store);
         return NULL;
@@ -98,8 +99,8 @@ struct index_store *index_store_new(void)
     }
     store->points[NO_EDGE].lon_e7--; /* an edge, not a point */
     store->point_count = FIRST_POINT;
-    memset(store->words, 0, 4 * sizeof *store->words);
-    store->word_count = 4; /* the first: the entry of set 0; no list begins before the fifth */
+    store->word_count = (size_t)2 * TILE_CELLS; /* the page of no heads; the entry of set 0 */
+    memset(store->words, 0, store->word_count * sizeof *store->words);
     return store;
 }
 

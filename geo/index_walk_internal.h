@@ -11,6 +11,7 @@
 struct index_cell {
     int64_t lon, lat;
     uint32_t bits, set;
+    enum slot_kind kind; /* of the slot */
     const uint32_t *slot;
 };
 

@@ -40,7 +40,7 @@ static void push_edge(struct trail *trail, uint32_t shape, uint32_t point)
 static void push_cell(struct trail *trail, uint32_t column, uint32_t row)
 {
     const struct geo_index *index = trail->index;
-    uint32_t head = index->lines[(size_t)row * index->width + column];
+    uint32_t head = index_lines_at(index, column, row);
     const uint32_t *list = index->words + index->words[head >> 3];
     const uint32_t *run = list + 1, *end = run + 2 * (size_t)(head != 0 ? list[0] : 0);
     for (; run < end && !trail->is_full; run += 2) {
