@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "geo/index.h"
+#include "geo/index_walk_internal.h"
 #include "geo/shape.h"
 #include "tests/geo/random_shapes.h"
 
@@ -106,30 +106,57 @@ static void every_point_of_a_small_place_agrees(void **unused)
     }
 }
 
-static void a_batch_equals_single_lookups(void **unused)
+/* With vectors and without. */
+static void must_find_alike(struct geo_index *index, const struct geo_point *points, uint32_t count)
+{
+    uint32_t sets[500], plain_sets[500];
+    bool has_avx2 = index->has_avx2;
+    assert_true(count <= 500);
+    geo_index_find_batch(index, points, count, sets);
+    index->has_avx2 = false;
+    geo_index_find_batch(index, points, count, plain_sets);
+    assert_memory_equal(sets, plain_sets, count * sizeof *sets);
+    for (uint32_t i = 0; i < 2 * count; i++) {
+        uint32_t found[GEO_FOUND_MAX], set_count;
+        const uint32_t *items = geo_index_set(index, sets[i / 2], &set_count);
+        index->has_avx2 = i % 2 == 0 && has_avx2;
+        assert_int_equal(set_count, geo_index_find(index, points[i / 2], found));
+        assert_memory_equal(items, found, set_count * sizeof *found);
+    }
+    index->has_avx2 = has_avx2;
+}
+
+static bool note_kind(void *context, const struct index_cell *cell)
+{
+    *(uint32_t *)context |= cell->slot != NULL ? 1u << cell->kind : 0;
+    return true;
+}
+
+static void batches_equal_single_lookups_in_leaves_of_every_kind(void **unused)
 {
     (void)unused;
     uint64_t state = random_seed();
-    static struct random_shape made[20];
-    struct geo_shape shapes[20];
-    for (uint32_t i = 0; i < 20; i++) {
-        random_shape(&state, &lands[1], &made[i]);
-        shapes[i] = made[i].shape;
+    static struct random_shape made[SHAPES_MAX];
+    struct geo_shape shapes[SHAPES_MAX];
+    uint32_t kinds = 0;
+    for (uint32_t round = 0; round < 40; round++) {
+        const struct random_land *land = &lands[round % (sizeof lands / sizeof lands[0])];
+        for (uint32_t i = 0; i < SHAPES_MAX; i++) {
+            random_shape(&state, land, &made[i]);
+            shapes[i] = made[i].shape;
+        }
+        struct geo_index *index = build(shapes, SHAPES_MAX);
+        struct geo_point points[500];
+        for (uint32_t i = 0; i < 500; i++) {
+            points[i] = random_point(&state, land, &shapes[i % SHAPES_MAX]);
+        }
+        must_find_alike(index, points, 493); /* some more than eights */
+        for (uint32_t cell = 0; cell < index->cell_count; cell++) {
+            assert_true(index_walk(index, cell, note_kind, &kinds));
+        }
+        geo_index_free(index);
     }
-    struct geo_index *index = build(shapes, 20);
-    struct geo_point points[333];
-    uint32_t sets[333];
-    for (uint32_t i = 0; i < 333; i++) {
-        points[i] = random_point(&state, &lands[1], &shapes[i % 20]);
-    }
-    geo_index_find_batch(index, points, 333, sets);
-    for (uint32_t i = 0; i < 333; i++) {
-        uint32_t found[GEO_FOUND_MAX], count;
-        const uint32_t *items = geo_index_set(index, sets[i], &count);
-        assert_int_equal(count, geo_index_find(index, points[i], found));
-        assert_memory_equal(items, found, count * sizeof *found);
-    }
-    geo_index_free(index);
+    assert_int_equal(kinds, (1u << (SLOT_WIDE + 1)) - 1);
 }
 
 static void no_shapes_cover_nothing(void **unused)
@@ -261,7 +288,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_index_agrees_with_the_shapes),
         cmocka_unit_test(every_point_of_a_small_place_agrees),
-        cmocka_unit_test(a_batch_equals_single_lookups),
+        cmocka_unit_test(batches_equal_single_lookups_in_leaves_of_every_kind),
         cmocka_unit_test(no_shapes_cover_nothing),
         cmocka_unit_test(
             as_many_shapes_as_allowed_over_one_place_are_found_and_one_more_is_refused),

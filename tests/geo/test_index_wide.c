@@ -121,7 +121,7 @@ static void sets_beyond_sixteen_bits_are_held_in_the_wider_form(void **unused)
     }
     struct geo_index *index = build(shapes, COUNT);
     (void)printf("%u sets, %zu bytes\n", geo_index_set_count(index), geo_index_bytes(index));
-    assert_true(geo_index_set_count(index) > EDGES_SETS_MAX);
+    assert_true(geo_index_set_count(index) > SHORT_SETS_MAX);
     must_be_whole(index);
     for (uint32_t i = 0; i < 3000; i++) {
         struct geo_point p = {364000000 + (int32_t)random_in(&state, -10000, 90000),
@@ -204,6 +204,40 @@ static void a_ring_of_a_hundred_thousand_points_is_indexed(void **unused)
 }
 
 /* The checker is not blind. */
+/* Rings round each other in one coarse cell: their near lists go beyond what entries lead back to. */
+static void a_crowd_that_lists_cannot_hold_is_refused(void **unused)
+{
+    (void)unused;
+    enum { RINGS = 300, CORNERS = 2000 };
+    static struct geo_point points[RINGS * CORNERS];
+    static uint32_t ends[RINGS];
+    for (uint32_t r = 0; r < RINGS; r++) {
+        double far = 900 + 42.0 * r;
+        for (uint32_t k = 0; k < CORNERS; k++) {
+            double angle = k * 6.283185307179586 / CORNERS;
+            points[r * CORNERS + k] =
+                (struct geo_point){363986944 + 16384 + (int32_t)(far * sin(angle)),
+                                   1129971712 + 16384 + (int32_t)(far * cos(angle))};
+        }
+        ends[r] = (r + 1) * CORNERS;
+    }
+    struct geo_shape shape = {.kind = GEO_POLYGON,
+                              .point_count = RINGS * CORNERS,
+                              .ring_count = RINGS,
+                              .points = points,
+                              .ring_ends = ends};
+    geo_shape_set_bounds(&shape);
+    struct geo_index *index = NULL;
+    struct status_detail detail = {""};
+    assert_int_equal(geo_index_new(&shape, 1, &index, &detail), STATUS_TOO_LARGE);
+    assert_non_null(strstr(detail.text, "too many edges lie together near 112.997"));
+    shape.point_count = ends[99];
+    shape.ring_count = 100;
+    index = build(&shape, 1);
+    must_cover(index, &shape, 1, points[0]);
+    geo_index_free(index);
+}
+
 static void a_broken_index_is_told(void **unused)
 {
     (void)unused;
@@ -225,11 +259,12 @@ static void a_broken_index_is_told(void **unused)
     assert_non_null(strstr(detail.text, "a set holds a shape that is none"));
     *item = kept;
     must_be_whole(index);
-    uint32_t head = index->finds[0];
-    index->finds[0] = index->word_count << 3;
+    uint32_t *page = index->store->words + index->tiles[0], head = *page;
+    assert_int_not_equal(index->tiles[0], 0);
+    *page = index->word_count << 3;
     assert_int_equal(geo_index_check(index, &detail), STATUS_INVALID);
     assert_non_null(strstr(detail.text, "off the words"));
-    index->finds[0] = head;
+    *page = head;
     uint32_t wrong = 0;
     for (uint32_t i = FIRST_POINT; i < index->point_count; i++) { /* a corner moved */
         index->store->points[i].lat_e7 += 300;
@@ -246,6 +281,7 @@ int main(void)
         cmocka_unit_test(sets_beyond_sixteen_bits_are_held_in_the_wider_form),
         cmocka_unit_test(two_hundred_fences_over_one_point_are_all_found),
         cmocka_unit_test(a_ring_of_a_hundred_thousand_points_is_indexed),
+        cmocka_unit_test(a_crowd_that_lists_cannot_hold_is_refused),
         cmocka_unit_test(a_broken_index_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
