@@ -438,6 +438,17 @@ static enum status print_alerts(struct replay *replay, struct outbox *outbox, st
     return STATUS_OK;
 }
 
+/* What the steps from row `first` on will read, once for all that the engine takes at a time. */
+static void expect_rows(const struct replay *replay, uint32_t first)
+{
+    const struct event *events[ENGINE_EXPECT_MAX];
+    uint32_t count = 0;
+    for (uint32_t i = first; i < replay->row_count && count < ENGINE_EXPECT_MAX; i++) {
+        events[count++] = &replay->rows[i].event;
+    }
+    engine_expect(replay->engine, events, count);
+}
+
 static enum status run_engine(struct replay *replay)
 {
     struct alert alerts[STEP_ALERTS_MAX];
@@ -451,6 +462,9 @@ static enum status run_engine(struct replay *replay)
     enum status status = STATUS_OK;
     for (uint32_t i = 0; i < replay->row_count && status == STATUS_OK; i++) {
         const struct row *row = &replay->rows[i];
+        if (i % ENGINE_EXPECT_MAX == 0) {
+            expect_rows(replay, i);
+        }
         struct origin origin = {.kind = ORIGIN_CARD, .no = row->event.card_no, .seq = i + 1};
         input = (struct engine_input){
             .type = INPUT_EVENT,

@@ -13,9 +13,10 @@ enum status engine_new(const struct engine_limits *limits, struct engine **ret)
         limits->presences_max == 0 || limits->presences_max > REGISTRY_NUMBER_MAX) {
         return STATUS_INVALID;
     }
-    const size_t rounding = 64;
-    size_t bytes = sizeof(struct engine) + sizeof(struct pupil_state) * limits->cards_max +
-                   sizeof(struct card_state) * limits->cards_max +
+    const size_t rounding = 128;
+    size_t card_bytes = sizeof(struct pupil_state) + sizeof(struct card_state) +
+                        sizeof *(*ret)->pupil_of + sizeof *(*ret)->is_low;
+    size_t bytes = sizeof(struct engine) + card_bytes * limits->cards_max +
                    sizeof(struct fence_memory) * FENCE_NUMBERS_REMEMBERED +
                    presences_bytes(limits->cards_max, limits->presences_max) + rounding;
     struct arena arena;
@@ -28,13 +29,15 @@ enum status engine_new(const struct engine_limits *limits, struct engine **ret)
     engine->magic = ENGINE_MAGIC;
     engine->limits = *limits;
     engine->pupils = arena_array(&arena, limits->cards_max, sizeof *engine->pupils);
+    engine->pupil_of = arena_array(&arena, limits->cards_max, sizeof *engine->pupil_of);
+    engine->is_low = arena_array(&arena, limits->cards_max, sizeof *engine->is_low);
     engine->cards = arena_array(&arena, limits->cards_max, sizeof *engine->cards);
     engine->fence_memory =
         arena_array(&arena, FENCE_NUMBERS_REMEMBERED, sizeof *engine->fence_memory);
     status = presences_init(&engine->presences, &arena, limits->cards_max, limits->presences_max);
     /* The sum above is ours: it fits, or it is wrong. */
     ASSERT(status == STATUS_OK && engine->pupils != NULL && engine->cards != NULL &&
-           engine->fence_memory != NULL);
+           engine->pupil_of != NULL && engine->is_low != NULL && engine->fence_memory != NULL);
     engine->arena = arena;
     *ret = engine;
     return STATUS_OK;
@@ -68,7 +71,7 @@ static void put_position(const struct step *step, struct alert *alert)
         alert->has_position = true;
         alert->point = event->point;
         alert->accuracy_cm = (event->flags & EVENT_HAS_ACCURACY) != 0 ? event->accuracy_cm : 0;
-    } else if (step->pupil_no != 0 && step->engine->pupils[step->pupil_no].has_position) {
+    } else if (step->pupil_no != 0 && pupil_has_position(&step->engine->pupils[step->pupil_no])) {
         const struct pupil_state *pupil = &step->engine->pupils[step->pupil_no];
         alert->has_position = true;
         alert->point = pupil->point;
@@ -114,18 +117,17 @@ static void find_pupil(struct step *step)
     struct engine *engine = step->engine;
     const struct directory *directory = engine->directory;
     uint32_t card_no = step->event->card_no;
+    if (card_no < engine->limits.cards_max && engine->pupil_of[card_no] != 0) {
+        step->pupil_no = engine->pupil_of[card_no];
+        step->school_no = engine->pupils[step->pupil_no].school_no;
+        return;
+    }
     if (directory == NULL || card_no >= directory->card_end ||
         directory->cards[card_no].id == NULL) {
         return;
     }
     const struct dir_card *card = &directory->cards[card_no];
-    step->school_no = card->school_no;
-    const struct dir_pupil *pupil = pupil_in(directory, card->pupil_no);
-    if (pupil != NULL && card_no < engine->limits.cards_max &&
-        card->pupil_no < engine->limits.cards_max) {
-        step->pupil_no = card->pupil_no;
-        step->school_no = pupil->school_no;
-    }
+    step->school_no = card->school_no; /* of nobody, as far as the engine's tables go */
 }
 
 static void step_event(struct engine *engine, const struct engine_input *input,
@@ -160,6 +162,23 @@ static void step_event(struct engine *engine, const struct engine_input *input,
     }
 }
 
+/* Whose is each card, and where does each pupil go to school? */
+static void number_pupils(struct engine *engine)
+{
+    const struct directory *directory = engine->directory;
+    uint32_t end = engine->limits.cards_max;
+    memset(engine->pupil_of, 0, end * sizeof *engine->pupil_of);
+    for (uint32_t no = 1; directory != NULL && no < end; no++) {
+        const struct dir_pupil *pupil = pupil_in(directory, no);
+        engine->pupils[no].school_no = pupil != NULL ? pupil->school_no : 0;
+        const struct dir_card *card = no < directory->card_end ? &directory->cards[no] : NULL;
+        if (card != NULL && card->id != NULL && card->pupil_no < end &&
+            pupil_in(directory, card->pupil_no) != NULL) {
+            engine->pupil_of[no] = card->pupil_no;
+        }
+    }
+}
+
 /* A pupil who changed school has other fences now; one who is gone has none. */
 static void take_directory(struct engine *engine, const struct directory *directory)
 {
@@ -172,6 +191,7 @@ static void take_directory(struct engine *engine, const struct directory *direct
             pupil_rebase(engine, no);
         }
     }
+    number_pupils(engine);
 }
 
 /* Which fences are as they were? The states of all others are forgotten. */
@@ -201,6 +221,37 @@ static void take_fences(struct engine *engine, const struct fence_set *fences)
             engine->fence_memory[no].since_set == set) {
             presences_drop(&engine->presences, place);
         }
+    }
+}
+
+/* Reads a word, for its line to come. A prefetch would be dropped where its page is not known either,
+ * as most are not. */
+static void touch(const void *word)
+{
+    (void)*(const volatile uint32_t *)word;
+}
+
+void engine_expect(const struct engine *engine, const struct event *const *events, uint32_t count)
+{
+    uint32_t pupils[ENGINE_EXPECT_MAX], places[ENGINE_EXPECT_MAX];
+    struct geo_point points[ENGINE_EXPECT_MAX];
+    ASSERT(count <= ENGINE_EXPECT_MAX);
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t card_no = events[i]->card_no;
+        pupils[i] = card_no < engine->limits.cards_max ? engine->pupil_of[card_no] : 0;
+        points[i] = events[i]->point;
+        touch(&engine->pupils[pupils[i]].school_no);
+        touch(&engine->presences.first[pupils[i]]);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        places[i] = engine->presences.first[pupils[i]];
+        touch(&engine->presences.items[places[i]].next);
+    }
+    for (uint32_t i = 0; i < count; i++) { /* most pupils have one or two */
+        touch(&engine->presences.items[engine->presences.items[places[i]].next].next);
+    }
+    if (engine->fences != NULL && engine->fences->count > 0) {
+        geo_index_expect(engine->fences->index, points, count);
     }
 }
 

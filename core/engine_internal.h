@@ -9,17 +9,20 @@
 #include "core/engine.h"
 #include "core/presence.h"
 
+/* Half a line of the cache: nearly every fix waits for one of these. */
 struct pupil_state {
-    int64_t last_ms;        /* of the newest fix that told something, with has_position */
+    int64_t last_ms;        /* of the newest fix that told something; 0: there was none */
     struct geo_point point; /* of that fix */
-    uint32_t accuracy_cm;
+    uint32_t school_no;     /* as the directory has it */
     /* Fence sets count 1, 2, ...: a fence that came with set `settled_in` or before and has no
      * presence is one that the pupil is outside of. A newer one is unknown until the fixes since
      * `base_set` have put -base_mn on every fence that they were far from. */
     uint32_t settled_in, base_set;
     uint16_t base_mn;
-    bool has_position;
+    uint16_t accuracy_cm; /* of that fix; no vaguer one moves anybody */
 };
+_Static_assert(sizeof(struct pupil_state) == 32 && FIX_ACCURACY_CM_MAX <= UINT16_MAX,
+               "half a line");
 
 struct card_state {
     int64_t pass_ms, low_battery_ms, removed_ms, powered_off_ms; /* last ones told; 0 = none */
@@ -40,6 +43,8 @@ struct engine {
     const struct fence_set *fences;
     uint32_t set; /* how many fence sets there were */
     struct pupil_state *pupils;
+    uint32_t *pupil_of; /* by card; 0: see the directory */
+    uint8_t *is_low;    /* by card: its low battery was told, and no better charge since */
     struct card_state *cards;
     struct fence_memory *fence_memory;
     struct presences presences;
@@ -59,6 +64,11 @@ struct step {
 struct alert *step_raise(struct step *step, enum alert_type type, enum severity severity,
                          int64_t time_ms);
 bool step_has_room(const struct step *step);
+
+static inline bool pupil_has_position(const struct pupil_state *pupil)
+{
+    return pupil->last_ms != 0;
+}
 
 /* position.c */
 void step_fix(struct step *step);

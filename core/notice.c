@@ -76,6 +76,7 @@ void step_signal(struct step *step)
     case SIGNAL_LOW_BATTERY:
         raise_once(step, ALERT_LOW_BATTERY, SEVERITY_INFO, &card->low_battery_ms,
                    LOW_BATTERY_REPEAT_MS);
+        engine->is_low[signal->card_no] = card->low_battery_ms != 0;
         break;
     case SIGNAL_REMOVED:
         raise_once(step, ALERT_REMOVED, SEVERITY_WARNING, &card->removed_ms, SIGNAL_REPEAT_MS);
@@ -93,11 +94,12 @@ void step_battery(struct step *step)
 {
     const struct event *event = step->event;
     if (step->pupil_no == 0 || (event->flags & EVENT_HAS_BATTERY) == 0 ||
-        event->battery_pct <= BATTERY_FULL_PCT) {
+        event->battery_pct <= BATTERY_FULL_PCT || step->engine->is_low[event->card_no] == 0) {
         return;
     }
     struct card_state *card = &step->engine->cards[event->card_no];
     if (card->low_battery_ms != 0 && event->time_ms > card->low_battery_ms) {
         card->low_battery_ms = 0;
+        step->engine->is_low[event->card_no] = 0;
     }
 }

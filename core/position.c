@@ -5,7 +5,7 @@
 #include "core/engine_internal.h"
 #include "core/evidence.h"
 
-enum { REACH_SIGMAS = 4, REACH_CM_MIN = 5000, WORTH_A_PLACE_MN = -2000 };
+enum { REACH_SIGMAS = 4 /* as far as words differ */, WORTH_A_PLACE_MN = -2000 };
 
 /* One word on one fence. */
 struct word {
@@ -158,36 +158,63 @@ static void weigh_new(struct step *step, const struct word *word)
     weigh(step, place, word);
 }
 
-/* The word that a distance speaks; a fence that is not near is far outside. */
-static int32_t word_on(const struct fence_set *fences, const struct fence *fence,
-                       const struct geo_near *near, uint32_t count, int32_t sigma_cm)
+/* A fix among the fences: those that cover it, by ascending shape. */
+struct surroundings {
+    const struct fence_set *fences;
+    struct geo_point point;
+    int32_t sigma_cm;
+    float reach_m;
+    uint32_t count, *covering;
+};
+
+/* The word on a fence, by its distance; one that is not near is far outside. */
+static int32_t word_on(const struct surroundings *here, uint32_t shape)
 {
-    uint32_t shape = (uint32_t)(fence - fences->items);
-    for (uint32_t i = 0; i < count; i++) {
-        if (near[i].shape == shape) {
-            return evidence_position_mn((int32_t)(near[i].distance_m * 100.0F), sigma_cm);
-        }
+    bool covers = false;
+    for (uint32_t i = 0; i < here->count; i++) {
+        covers |= here->covering[i] == shape;
     }
-    return -EVIDENCE_CAP_MN;
+    float distance_m =
+        geo_index_distance(here->fences->index, shape, here->point, covers, here->reach_m);
+    return evidence_position_mn((int32_t)(distance_m * 100.0F), here->sigma_cm);
 }
 
-static void weigh_presences(struct step *step, const struct geo_near *near, uint32_t count,
-                            int32_t sigma_cm, struct word word)
+static void weigh_presences(struct step *step, const struct surroundings *here, struct word word)
 {
     struct engine *engine = step->engine;
     uint32_t place = engine->presences.first[step->pupil_no];
     while (place != 0) {
         struct presence *presence = &engine->presences.items[place];
         uint32_t next = presence->next;
-        word.fence = fence_set_by_no(engine->fences, presence->fence_no);
+        word.fence = fence_set_by_no(here->fences, presence->fence_no);
         if (word.fence == NULL || !concerns(step, word.fence)) {
             presences_drop(&engine->presences, place);
         } else {
-            word.mn = word_on(engine->fences, word.fence, near, count, sigma_cm);
+            word.mn = word_on(here, (uint32_t)(word.fence - here->fences->items));
             weigh(step, place, &word);
         }
         place = next;
     }
+}
+
+/* The shapes whose fences this fix may give a place: those that cover it, and near ones too where the
+ * pupil is not known to be outside of all others. Returns how many. */
+static uint32_t candidates(const struct step *step, const struct surroundings *here,
+                           uint32_t ret[GEO_FOUND_MAX])
+{
+    const struct engine *engine = step->engine;
+    if (engine->pupils[step->pupil_no].settled_in == engine->set) {
+        memcpy(ret, here->covering, here->count * sizeof *ret);
+        return here->count;
+    }
+    struct geo_near near[GEO_FOUND_MAX];
+    uint32_t count =
+        geo_index_near(here->fences->index, here->point, here->reach_m, near, GEO_FOUND_MAX);
+    count = count < GEO_FOUND_MAX ? count : GEO_FOUND_MAX; /* those left out do not cover it */
+    for (uint32_t i = 0; i < count; i++) {
+        ret[i] = near[i].shape;
+    }
+    return count;
 }
 
 /* Everything without a place is as far as this fix says, once more. */
@@ -233,32 +260,29 @@ static void order_crossings(const struct step *step)
 static void evaluate(struct step *step, int64_t dt_ms)
 {
     struct engine *engine = step->engine;
-    const struct fence_set *fences = engine->fences;
-    int32_t sigma_cm = evidence_sigma_cm(step->event);
-    int32_t reach_cm = sigma_cm * REACH_SIGMAS;
-    float reach_m = (float)(reach_cm > REACH_CM_MIN ? reach_cm : REACH_CM_MIN) / 100.0F;
-    struct geo_near near[GEO_FOUND_MAX];
-    uint32_t count =
-        geo_index_near(fences->index, step->event->point, reach_m, near, GEO_FOUND_MAX);
-    if (count > GEO_FOUND_MAX) {
-        count = GEO_FOUND_MAX; /* those left out do not cover the point */
-    }
+    uint32_t covering[GEO_FOUND_MAX];
+    struct surroundings here = {.fences = engine->fences,
+                                .point = step->event->point,
+                                .sigma_cm = evidence_sigma_cm(step->event),
+                                .covering = covering};
+    here.reach_m = (float)(here.sigma_cm * REACH_SIGMAS) / 100.0F;
+    here.count = geo_index_find(here.fences->index, here.point, covering);
     struct word word = {.weight = evidence_weight(dt_ms), .dt_ms = dt_ms};
     begin_base(engine, step->pupil_no);
     /* What has no place yet is found before the held ones move: some of them lose theirs. */
-    uint32_t fresh_count = 0;
-    struct geo_near fresh[GEO_FOUND_MAX];
+    uint32_t fresh[GEO_FOUND_MAX], fresh_count = 0;
+    uint32_t count = candidates(step, &here, fresh);
     for (uint32_t i = 0; i < count; i++) {
-        const struct fence *fence = &fences->items[near[i].shape];
+        const struct fence *fence = &here.fences->items[fresh[i]];
         if (concerns(step, fence) &&
             presences_find(&engine->presences, step->pupil_no, fence->no) == 0) {
-            fresh[fresh_count++] = near[i];
+            fresh[fresh_count++] = fresh[i];
         }
     }
-    weigh_presences(step, near, count, sigma_cm, word);
+    weigh_presences(step, &here, word);
     for (uint32_t i = 0; i < fresh_count; i++) {
-        word.fence = &fences->items[fresh[i].shape];
-        word.mn = evidence_position_mn((int32_t)(fresh[i].distance_m * 100.0F), sigma_cm);
+        word.fence = &here.fences->items[fresh[i]];
+        word.mn = word_on(&here, fresh[i]);
         weigh_new(step, &word);
     }
     settle_base(engine, step->pupil_no, word.weight, dt_ms);
@@ -278,7 +302,7 @@ static bool moves(struct step *step, const struct pupil_state *pupil)
         stats->too_vague++;
         return false;
     }
-    if (pupil->has_position && fix->time_ms <= pupil->last_ms) {
+    if (pupil_has_position(pupil) && fix->time_ms <= pupil->last_ms) {
         if (fix->time_ms == pupil->last_ms) {
             stats->repeats++;
         } else {
@@ -301,11 +325,10 @@ void step_fix(struct step *step)
     if (!moves(step, pupil)) {
         return;
     }
-    int64_t dt_ms = pupil->has_position ? fix->time_ms - pupil->last_ms : INT32_MAX;
-    pupil->has_position = true;
+    int64_t dt_ms = pupil_has_position(pupil) ? fix->time_ms - pupil->last_ms : INT32_MAX;
     pupil->last_ms = fix->time_ms;
     pupil->point = fix->point;
-    pupil->accuracy_cm = (fix->flags & EVENT_HAS_ACCURACY) != 0 ? fix->accuracy_cm : 0;
+    pupil->accuracy_cm = (uint16_t)((fix->flags & EVENT_HAS_ACCURACY) != 0 ? fix->accuracy_cm : 0);
     if (engine->fences != NULL && engine->fences->count > 0) {
         evaluate(step, dt_ms);
     }
@@ -317,7 +340,7 @@ void step_weigh_pass(struct step *step, uint32_t school_no)
     const struct event *pass = step->event;
     const struct pupil_state *pupil = &engine->pupils[step->pupil_no];
     if (engine->fences == NULL || pass->kind == PASS_UNKNOWN || school_no != step->school_no ||
-        (pupil->has_position && pass->time_ms + PASS_BEHIND_MS_MAX < pupil->last_ms)) {
+        (pupil_has_position(pupil) && pass->time_ms + PASS_BEHIND_MS_MAX < pupil->last_ms)) {
         return;
     }
     begin_base(engine, step->pupil_no);

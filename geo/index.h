@@ -81,6 +81,14 @@ uint32_t geo_index_near_batch(const struct geo_index *index, const struct geo_po
                               struct geo_near *ret_near, uint32_t near_capacity,
                               uint32_t *ret_ends);
 
+/* The signed distance of one shape's boundary, `covers` being what geo_index_find says of it at the
+ * point; where it is farther than reach_m, that with its sign. For those who know which shapes
+ * matter: any reach costs the same, the edges of a shape of up to GEO_DISTANCE_POINTS one after the
+ * other (a list of what is near beyond). */
+float geo_index_distance(const struct geo_index *index, uint32_t shape, struct geo_point point,
+                         bool covers, float reach_m);
+#define GEO_DISTANCE_POINTS 512u
+
 /* Which shapes the straight way from a to b passes, and where: the stretches of geo_shape_way, by
  * ascending shape, then from. Returns how many; at most ret_capacity are written, the first ones.
  * *ret_coarse (may be NULL): the answer of one of them is coarse. Fast for ways of some kilometres;
@@ -93,6 +101,10 @@ uint32_t geo_index_way(const struct geo_index *index, struct geo_point a, struct
 enum status geo_index_check(const struct geo_index *index, struct status_detail *detail) MUST_CHECK;
 
 uint32_t geo_index_shape_count(const struct geo_index *index);
+/* Asks memory for what lookups of these points will read, all at once, and for the edges of what
+ * covers them. */
+void geo_index_expect(const struct geo_index *index, const struct geo_point *points,
+                      uint32_t count);
 /* Of what is in use; room reserved for changes is not counted. */
 size_t geo_index_bytes(const struct geo_index *index);
 

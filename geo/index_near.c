@@ -273,6 +273,93 @@ uint32_t geo_index_near(const struct geo_index *index, struct geo_point point, f
     return answer.total;
 }
 
+/* ---- one shape ---- */
+
+/* By what is near: where coordinates wrap, and for the largest ones. */
+static float listed_distance(const struct geo_index *index, uint32_t shape, struct geo_point point,
+                             bool covers, float reach_m)
+{
+    struct geo_near near[GEO_FOUND_MAX];
+    uint32_t count = geo_index_near(index, point, reach_m, near, GEO_FOUND_MAX);
+    for (uint32_t i = 0; i < count && i < GEO_FOUND_MAX; i++) {
+        if (near[i].shape == shape) {
+            return near[i].distance_m;
+        }
+    }
+    return covers ? -reach_m : reach_m;
+}
+
+static float gap_m(int32_t at, int32_t low, int32_t high, float step_m)
+{
+    int64_t below = (int64_t)low - at, above = (int64_t)at - high;
+    int64_t gap = below > above ? below : above;
+    return gap > 0 ? (float)gap * step_m : 0;
+}
+
+static uint32_t points_of(const struct geo_index *index, const struct index_shape *shape)
+{
+    uint32_t points = 0;
+    for (uint32_t r = 0; r < shape->ring_count; r++) {
+        points += index->words[shape->rings + 2 * r + 1];
+    }
+    return points;
+}
+
+static float ring_gap2(const struct search *search, uint32_t first, uint32_t edges, uint32_t flags)
+{
+    if ((flags & RUN_LONG) == 0 && edges >= 8 && search->index->has_avx2) {
+        return index_ring_gap2_avx2(search->index->points + first, edges, search->point,
+                                    search->lat_m, search->lon_m);
+    }
+    return run_gap2(search, first, edges, flags);
+}
+
+static float nearest_gap2(const struct search *search, const struct index_shape *shape)
+{
+    const uint32_t *words = search->index->words;
+    float least = HUGE_VALF;
+    for (uint32_t r = 0; r < shape->ring_count; r++) {
+        float gap2 = ring_gap2(search, index_ring_first(shape, words, r),
+                               index_ring_edges(shape, words, r), shape->flags);
+        least = gap2 < least ? gap2 : least;
+    }
+    return least;
+}
+
+/* From the grid's rows where something lies, else by a cosine. */
+static void scale_search(struct search *search)
+{
+    const struct geo_index *index = search->index;
+    if (index_spot_of(index, search->point).word >= 2 * TILE_CELLS) {
+        index_scale(index, search->point, &search->lat_m, &search->lon_m);
+        return;
+    }
+    struct geo_scale scale = geo_scale_at(search->point.lat_e7);
+    search->lat_m = (float)scale.lat_m;
+    search->lon_m = (float)scale.lon_m;
+}
+
+float geo_index_distance(const struct geo_index *index, uint32_t shape, struct geo_point point,
+                         bool covers, float reach_m)
+{
+    struct search search;
+    const struct index_shape *one = &index->shapes[shape];
+    begin_search(&search, index, point, reach_m);
+    if (!index->has_near || points_of(index, one) > GEO_DISTANCE_POINTS) {
+        return listed_distance(index, shape, point, covers, search.reach_m);
+    }
+    scale_search(&search);
+    float reach = search.reach_m;
+    float north_m = gap_m(point.lat_e7, one->low.lat_e7, one->high.lat_e7, search.lat_m);
+    float east_m = gap_m(point.lon_e7, one->low.lon_e7, one->high.lon_e7, search.lon_m);
+    if (north_m * north_m + east_m * east_m > reach * reach) {
+        return reach;
+    }
+    const struct near_hit hit = {shape | (one->flags & RUN_ROUND), nearest_gap2(&search, one)};
+    float distance_m = index_signed_distance(index, &hit, covers);
+    return distance_m < -reach ? -reach : distance_m > reach ? reach : distance_m;
+}
+
 /* ---- many points ---- */
 
 /* False: no room. */

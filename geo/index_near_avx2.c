@@ -254,6 +254,55 @@ AVX2 void index_near_lists_avx2(const struct geo_index *index, const struct geo_
     }
 }
 
+/* ---- one ring ---- */
+
+/* Without fused operations, so that the metres are those of index_lanes_internal.h to the last bit. */
+#define PLAIN_AVX2 __attribute__((target("avx2")))
+
+PLAIN_AVX2 static inline __m256 plain_from(const struct geo_point *points, __m256i here,
+                                           __m256 scale)
+{
+    __m256i at = _mm256_loadu_si256((const __m256i *)(const void *)points);
+    return _mm256_mul_ps(_mm256_cvtepi32_ps(_mm256_sub_epi32(at, here)), scale);
+}
+
+/* As lanes_edges_gap2, of eight edges. */
+PLAIN_AVX2 static inline __m256 plain_gaps2(const struct geo_point *edges, __m256i here,
+                                            __m256 scale)
+{
+    __m256 a = plain_from(edges, here, scale), b = plain_from(edges + 1, here, scale);
+    __m256 c = plain_from(edges + 4, here, scale), d = plain_from(edges + 5, here, scale);
+    __m256 ay = _mm256_shuffle_ps(a, c, 0x88), ax = _mm256_shuffle_ps(a, c, 0xdd);
+    __m256 by = _mm256_shuffle_ps(b, d, 0x88), bx = _mm256_shuffle_ps(b, d, 0xdd);
+    __m256 dx = _mm256_sub_ps(bx, ax), dy = _mm256_sub_ps(by, ay);
+    __m256 length2 = _mm256_add_ps(_mm256_add_ps(_mm256_mul_ps(dx, dx), _mm256_mul_ps(dy, dy)),
+                                   _mm256_set1_ps(FLT_MIN));
+    __m256 along = _mm256_add_ps(_mm256_mul_ps(ax, dx), _mm256_mul_ps(ay, dy));
+    __m256 t = _mm256_div_ps(_mm256_xor_ps(along, _mm256_set1_ps(-0.0F)), length2);
+    t = _mm256_min_ps(_mm256_max_ps(t, _mm256_setzero_ps()), _mm256_set1_ps(1));
+    __m256 ex = _mm256_add_ps(ax, _mm256_mul_ps(t, dx));
+    __m256 ey = _mm256_add_ps(ay, _mm256_mul_ps(t, dy));
+    return _mm256_add_ps(_mm256_mul_ps(ex, ex), _mm256_mul_ps(ey, ey));
+}
+
+/* The last eight overlap with those before where the ring is no multiple of eight. */
+PLAIN_AVX2 float index_ring_gap2_avx2(const struct geo_point *points, uint32_t edges,
+                                      struct geo_point p, float lat_m, float lon_m)
+{
+    __m256i here =
+        _mm256_set1_epi64x((long long)((uint64_t)(uint32_t)p.lon_e7 << 32 | (uint32_t)p.lat_e7));
+    __m256 scale = _mm256_unpacklo_ps(_mm256_set1_ps(lat_m), _mm256_set1_ps(lon_m));
+    __m256 least = plain_gaps2(points + edges - LANES8, here, scale);
+    for (uint32_t first = 0; first + LANES8 < edges; first += LANES8) {
+        least = _mm256_min_ps(least, plain_gaps2(points + first, here, scale));
+    }
+    __m128 half = _mm_min_ps(_mm256_castps256_ps128(least), _mm256_extractf128_ps(least, 1));
+    half = _mm_min_ps(half, _mm_movehl_ps(half, half));
+    return _mm_cvtss_f32(_mm_min_ss(half, _mm_movehdup_ps(half)));
+}
+
+/* ---- the batch ---- */
+
 /* 0: the room does not do for all that may be near, or a list is too long; nothing is written. */
 AVX2 uint32_t index_near_some_avx2(struct near_batch *batch, uint32_t count, const uint32_t *lists,
                                    const uint32_t *sets, uint32_t *ret_ends)
@@ -299,6 +348,13 @@ AVX2 uint32_t index_near_some_avx2(struct near_batch *batch, uint32_t count, con
 }
 
 #else
+
+float index_ring_gap2_avx2(const struct geo_point *points, uint32_t edges, struct geo_point p,
+                           float lat_m, float lon_m)
+{
+    (void)points, (void)edges, (void)p, (void)lat_m, (void)lon_m;
+    return 0;
+}
 
 void index_near_lists_avx2(const struct geo_index *index, const struct geo_point *points,
                            uint32_t count, uint32_t *ret_lists)

@@ -53,6 +53,10 @@ static inline float index_signed_distance(const struct geo_index *index, const s
 /* Of edges that floats do not hold. */
 float index_long_gap2(const struct geo_point *points, uint32_t edges, struct geo_point p);
 
+/* Square of the metres to the nearest of a ring's edges, at least 8 of them. */
+float index_ring_gap2_avx2(const struct geo_point *points, uint32_t edges, struct geo_point p,
+                           float lat_m, float lon_m);
+
 /* The near lists of 8 k points, at most INDEX_BATCH, with their metres; 0: none. */
 void index_near_lists_avx2(const struct geo_index *index, const struct geo_point *points,
                            uint32_t count, uint32_t *ret_lists);

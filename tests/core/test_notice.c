@@ -58,7 +58,9 @@ static void an_sos_of_a_card_that_nobody_knows_is_told(void **state)
     assert_int_equal(town_last(town)->card_no, 7000000);
     assert_int_equal(town_last(town)->pupil_no, 0);
     assert_int_equal(town_signal(town, 0, 0, SIGNAL_SOS), 1);
-    town->directory->cards[4].pupil_no = 0; /* issued to nobody */
+    struct directory *other = town_directory(1);
+    other->cards[4].pupil_no = 0; /* issued to nobody */
+    town_take_directory(town, other);
     assert_int_equal(town_signal(town, 4, 0, SIGNAL_SOS), 1);
     assert_int_equal(town_last(town)->school_no, 2);
     struct engine_stats stats;

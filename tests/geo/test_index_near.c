@@ -3,7 +3,7 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "geo/index.h"
+#include "geo/index_internal.h"
 #include "geo/shape.h"
 #include "tests/geo/random_shapes.h"
 
@@ -50,7 +50,26 @@ static bool is_right(const struct geo_shape *shape, uint32_t number, struct geo_
     return (told_m <= 0) == covers && fabs(told_m - wanted_m) <= slack_m && told_m <= reach;
 }
 
-static void compare(const struct geo_index *index, const struct geo_shape *shapes, uint32_t count,
+/* The distance of one shape asked for by its number, with vectors and without. */
+static void compare_one(struct geo_index *index, const struct geo_shape *shape, uint32_t number,
+                        struct geo_point p, float reach_m)
+{
+    bool covers = geo_shape_covers(shape, p), has_avx2 = index->has_avx2;
+    float told_m = geo_index_distance(index, number, p, covers, reach_m);
+    index->has_avx2 = false;
+    float plain_m = geo_index_distance(index, number, p, covers, reach_m);
+    index->has_avx2 = has_avx2;
+    assert_memory_equal(&told_m, &plain_m, sizeof told_m); /* a replay elsewhere decides alike */
+    double distance_m = geo_shape_distance_m(shape, p), reach = (double)reach_m;
+    double wanted_m = fmax(-reach, fmin(reach, distance_m));
+    if ((told_m <= 0) != (covers || reach_m == 0) ||
+        fabs((double)told_m - wanted_m) > tolerance(shape, distance_m)) {
+        fail_msg("shape %u (kind %d) at %d, %d, reach %g: wanted %.9g m, told %.9g", number,
+                 (int)shape->kind, p.lat_e7, p.lon_e7, reach, wanted_m, (double)told_m);
+    }
+}
+
+static void compare(struct geo_index *index, const struct geo_shape *shapes, uint32_t count,
                     struct geo_point p, float reach_m)
 {
     struct geo_near near[GEO_FOUND_MAX];
@@ -64,6 +83,7 @@ static void compare(const struct geo_index *index, const struct geo_shape *shape
                      present ? (double)near[at].distance_m : (double)NAN);
         }
         at += present;
+        compare_one(index, &shapes[i], i, p, reach_m);
     }
     assert_int_equal(at, found);
 }
