@@ -275,7 +275,7 @@ static enum status run_alone(struct bench *bench, const char *count, const char 
     } else if (status == STATUS_OK && !geo_race_count(&race, count, COUNTED_POINTS)) {
         status = status_detail_set(detail, STATUS_INVALID, "nothing named %s to count", count);
     } else if (status == STATUS_OK) {
-        (void)printf("%u lookups (checksum %llu)\n", (uint32_t)COUNTED_POINTS,
+        (void)printf("%u times (checksum %llu)\n", (uint32_t)COUNTED_POINTS,
                      (unsigned long long)race.checksum);
     }
     geo_index_free(race.index);

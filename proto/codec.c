@@ -6,6 +6,7 @@
 #include "base/assert.h"
 #include "campus.pb-c.h"
 #include "proto/codec_internal.h"
+#include "proto/quick.h"
 
 _Static_assert((int)CAMPUS__V1__DATUM__DATUM_BD09 == (int)GEO_BD09 &&
                    (int)CAMPUS__V1__DATUM__DATUM_GCJ02 == (int)GEO_GCJ02 &&
@@ -202,10 +203,10 @@ static enum refusal open_report(const struct decode_context *context, size_t eve
 }
 
 static enum refusal take_card_report(const struct decode_context *context,
-                                     const Campus__V1__CardReport *report, struct wire_report *out,
-                                     struct status_detail *detail)
+                                     const Campus__V1__CardReport *report, struct text sender,
+                                     struct wire_report *out, struct status_detail *detail)
 {
-    *out = (struct wire_report){.sender = text_or_empty(report->card),
+    *out = (struct wire_report){.sender = sender,
                                 .epoch = report->epoch,
                                 .seq = report->seq,
                                 .keep_from = report->keep_from,
@@ -229,8 +230,8 @@ static enum refusal take_card_report(const struct decode_context *context,
     return REFUSAL_NONE;
 }
 
-enum refusal decode_card_report(const struct decode_context *context, struct text payload,
-                                struct wire_report *ret, struct status_detail *detail)
+enum refusal decode_any_card_report(const struct decode_context *context, struct text payload,
+                                    struct wire_report *ret, struct status_detail *detail)
 {
     ProtobufCMessage *message;
     *ret = (struct wire_report){0};
@@ -238,7 +239,20 @@ enum refusal decode_card_report(const struct decode_context *context, struct tex
     if (ret->refusal != REFUSAL_NONE) {
         return ret->refusal;
     }
-    return take_card_report(context, (const Campus__V1__CardReport *)message, ret, detail);
+    const Campus__V1__CardReport *report = (const Campus__V1__CardReport *)message;
+    return take_card_report(context, report, text_or_empty(report->card), ret, detail);
+}
+
+enum refusal decode_card_report(const struct decode_context *context, struct text payload,
+                                struct wire_report *ret, struct status_detail *detail)
+{
+    struct quick_report quick;
+    Campus__V1__Fix *fixes[1] = {&quick.fix};
+    if (payload.length > PAYLOAD_BYTES_MAX || !quick_card_report(payload, &quick)) {
+        return decode_any_card_report(context, payload, ret, detail);
+    }
+    quick.report.fixes = fixes;
+    return take_card_report(context, &quick.report, quick.card, ret, detail);
 }
 
 enum refusal decode_gate_report(const struct decode_context *context, struct text payload,
@@ -292,7 +306,8 @@ enum refusal decode_gateway_report(const struct decode_context *context, struct 
                            gateway->n_reports);
     }
     for (size_t i = 0; i < gateway->n_reports; i++) {
-        (void)take_card_report(context, gateway->reports[i], &items[i], NULL);
+        const Campus__V1__CardReport *report = gateway->reports[i];
+        (void)take_card_report(context, report, text_or_empty(report->card), &items[i], NULL);
     }
     *ret = (struct wire_reports){(uint32_t)gateway->n_reports, items};
     return REFUSAL_NONE;

@@ -23,6 +23,10 @@ void wire_take_battery(uint32_t battery_pct, struct wire_event *out);
 void wire_take_speed(uint32_t speed_cms, struct wire_event *out);
 void wire_take_heading(uint32_t heading_cdeg, struct wire_event *out);
 
+/* As decode_card_report, without its short way (quick.h). */
+enum refusal decode_any_card_report(const struct decode_context *context, struct text payload,
+                                    struct wire_report *ret, struct status_detail *detail);
+
 /* The refusal, with words about it in detail (may be NULL). */
 #define wire_refuse(detail, refusal, ...)                                                          \
     ((void)status_detail_set((detail), STATUS_INVALID, __VA_ARGS__), (refusal))

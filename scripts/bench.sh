@@ -57,31 +57,33 @@ merge() {
     mv "$1.new" "$1"
 }
 
-# Instructions a lookup, counted by callgrind: the only figure of speed that is the same on every day.
+# count_instructions NAME TOGGLE KIND...: instructions a lookup or step inside the function TOGGLE, counted by callgrind: the
+# only figure of speed that is the same on every day.
 count_instructions() {
-    local kind out lookups total
+    local name=$1 toggle=$2 kind out times total
+    shift 2
     if ! command -v valgrind >/dev/null; then
-        printf '\nskipped: instructions a lookup, valgrind is not installed (./campus deps bench)\n'
+        printf '\nskipped: instructions of %s, valgrind is not installed (./campus deps bench)\n' "$name"
         return 0
     fi
-    printf '\ninstructions a lookup in the city, by callgrind\n'
-    for kind in batch single distance distance_single; do
+    printf '\ninstructions each, by callgrind\n'
+    for kind in "$@"; do
         out=$(valgrind --tool=callgrind --callgrind-out-file=/dev/null --collect-atstart=no \
-            --toggle-collect=geo_race_counted "$BIN/bench-geo" --count "$kind" 2>&1)
-        lookups=$(sed -n 's/^\([0-9]*\) lookups.*/\1/p' <<<"$out")
+            --toggle-collect="$toggle" "$BIN/bench-$name" --count "$kind" 2>&1)
+        times=$(sed -n 's/^\([0-9]*\) times.*/\1/p' <<<"$out")
         total=$(sed -n 's/.*Collected : \([0-9]*\).*/\1/p' <<<"$out")
-        if [[ -z $lookups || -z $total ]]; then
+        if [[ -z $times || -z $total ]]; then
             printf '%s\n' "$out" >&2
             die "callgrind did not count $kind"
         fi
-        awk -v kind="$kind" -v each="$((total * 10 / lookups))" -v more="$MORE" 'BEGIN {
+        awk -v kind="$kind" -v name="$name" -v each="$((total * 10 / times))" -v more="$MORE" 'BEGIN {
             printf "%-36s %10.1f\n", kind, each / 10
-            printf "geo.callgrind.%s %.1f\n", kind, each / 10 >>more
+            printf "%s.callgrind.%s %.1f\n", name, kind, each / 10 >>more
         }'
     done
 }
 
-# The programs, and what is measured beside them: geo in its full run counts instructions.
+# The programs, and what is measured beside them: geo and engine in their full runs count instructions.
 run_program() {
     local name=$1 argument postgis='' quick='' count=1 arguments=()
     shift
@@ -99,8 +101,9 @@ run_program() {
         arguments+=("$argument")
     done
     "$BIN/bench-$name" "${arguments[@]}" || return
+    [[ -z $count || $name != engine ]] || count_instructions engine engine_counted decode step
     [[ $name == geo ]] || return 0
-    [[ -z $count ]] || count_instructions
+    [[ -z $count ]] || count_instructions geo geo_race_counted batch single distance distance_single
     [[ -z $postgis ]] || (run_postgis $quick)
 }
 
