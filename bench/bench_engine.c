@@ -278,7 +278,7 @@ int main(int argc, char **argv)
     if (counted != NULL) {
         write_payloads(&bench, &random);
         engine_counted(&bench, strcmp(counted, "decode") == 0 ? run_decode : run_both);
-        (void)printf("%u times\n", ROUND);
+        (void)printf("%d times\n", ROUND);
         return CLI_OK;
     }
     for (uint32_t i = 0; i < rounds; i++) {

@@ -91,7 +91,7 @@ static void expect_set(const struct geo_index *index, uint32_t set)
     for (uint32_t k = index->set_starts[set]; k < index->set_starts[set + 1]; k++) {
         const struct index_shape *shape = &index->shapes[index->set_items[k]];
         uint32_t first = index_ring_first(shape, index->words, 0);
-        for (uint32_t line = 0; line < 4; line++) {
+        for (size_t line = 0; line < 4; line++) {
             __builtin_prefetch((const char *)(index->points + first) + line * 64);
         }
     }

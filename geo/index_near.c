@@ -279,9 +279,10 @@ uint32_t geo_index_near(const struct geo_index *index, struct geo_point point, f
 static float listed_distance(const struct geo_index *index, uint32_t shape, struct geo_point point,
                              bool covers, float reach_m)
 {
-    struct geo_near near[GEO_FOUND_MAX];
+    struct geo_near near[GEO_FOUND_MAX] = {{0, 0}}; /* rarely asked */
     uint32_t count = geo_index_near(index, point, reach_m, near, GEO_FOUND_MAX);
-    for (uint32_t i = 0; i < count && i < GEO_FOUND_MAX; i++) {
+    count = count < GEO_FOUND_MAX ? count : GEO_FOUND_MAX; /* a covering one is among them */
+    for (uint32_t i = 0; i < count; i++) {
         if (near[i].shape == shape) {
             return near[i].distance_m;
         }
