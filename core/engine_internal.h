@@ -1,6 +1,6 @@
 /*
- * engine_internal.h - the engine's state, and one step under way, shared by engine.c, position.c
- * and notice.c only.
+ * engine_internal.h - the engine's state, and one step under way, shared by engine.c, position.c,
+ * passage.c and notice.c only.
  * Threads: one at a time.
  */
 #ifndef CORE_ENGINE_INTERNAL_H
@@ -10,16 +10,20 @@
 #include "core/presence.h"
 
 struct pupil_state {
-    int64_t last_ms;        /* of the newest fix that told something, with has_position */
-    struct geo_point point; /* of that fix */
-    uint32_t accuracy_cm;
+    int64_t last_ms;                 /* of the newest fix that told something, with has_position */
+    struct geo_point point, before;  /* of that fix, and of the one before it */
+    uint16_t accuracy_cm;            /* of the newest; 0: not told */
+    uint8_t sigma_m, before_sigma_m; /* rounded up; UINT8_MAX: that or more */
     /* Fence sets count 1, 2, ...: a fence that came with set `settled_in` or before and has no
      * presence is one that the pupil is outside of. A newer one is unknown until the fixes since
      * `base_set` have put -base_mn on every fence that they were far from. */
     uint32_t settled_in, base_set;
     uint16_t base_mn;
+    uint8_t way_s; /* the way from `before` to `point` took so long; 0: it tells no passage */
     bool has_position;
 };
+_Static_assert(sizeof(struct pupil_state) == 40 && FIX_ACCURACY_CM_MAX <= UINT16_MAX,
+               "one for every pupil");
 
 struct card_state {
     int64_t pass_ms, low_battery_ms, removed_ms, powered_off_ms; /* last ones told; 0 = none */
@@ -60,13 +64,27 @@ struct alert *step_raise(struct step *step, enum alert_type type, enum severity 
                          int64_t time_ms);
 bool step_has_room(const struct step *step);
 
+static inline bool concerns(const struct step *step, const struct fence *fence)
+{
+    return fence->school_no == 0 || fence->school_no == step->school_no;
+}
+
 /* position.c */
 void step_fix(struct step *step);
+void step_raise_crossing(struct step *step, const struct fence *fence, enum alert_type type,
+                         int64_t time_ms);
 /* A pass in that direction is evidence for the grounds of the gate's school. */
 void step_weigh_pass(struct step *step, uint32_t school_no);
 bool fence_is_known(const struct engine *engine, uint32_t pupil_no, uint32_t fence_no);
 /* Nothing is known of the pupil any more: the next settled states are silent. */
 void pupil_rebase(struct engine *engine, uint32_t pupil_no);
+
+/* passage.c: both before this fix moves the pupil. */
+/* Raises the danger zones between the two fixes before this one, if it bears them out. */
+void step_passage(struct step *step);
+/* Whole seconds from the pupil's last fix to this one, where the straight way between them may be
+ * believed so far; else 0. */
+uint8_t passage_way_s(const struct pupil_state *pupil, const struct event *fix);
 
 /* notice.c */
 void step_pass(struct step *step);

@@ -1,0 +1,165 @@
+/* Danger zones between two fixes of a pupil. docs/presence.md tells why. */
+#include "core/engine_internal.h"
+#include "core/evidence.h"
+
+enum {
+    WAY_MS_MAX = 180000,
+    WAY_SPEED_CMS_MAX = 1400, /* a bus in town; what is faster is a train, or a lie */
+    WAY_SIGMA_M_MAX = 100,    /* a cell tower tells no way */
+    WAY_STEPS_MIN = 1500,     /* some 15 m: nothing on a shorter way is deep enough */
+    BEND_PART = 16,           /* people leave the straight line by this part of the way */
+    BACK_PART = 12,           /* a neighbouring fix lies no farther back upon the way */
+    STRETCHES_MAX = 64,       /* the shapes passed that are looked at, in their order */
+    ONE = 1 << 20,            /* the whole way, for places on it */
+    CM_MAX = 100000000,       /* distances are cut to this, so that their squares add up */
+};
+
+/* The way that the last two fixes make, and the one after them. */
+struct way {
+    struct geo_point a, b, next;
+    int32_t sigma_a_cm, sigma_b_cm; /* the way's bend included */
+    int64_t start_ms, ms;
+};
+
+static int64_t distance_cm(struct geo_point a, struct geo_point b)
+{
+    double cm = geo_distance_m(a, b) * 100;
+    return cm < CM_MAX ? (int64_t)cm : CM_MAX;
+}
+
+/* Does p lie behind a, for one who looks from a to b? By the law of cosines. A receiver that lies
+ * at a or b stands alone there: the fix before or after it is back on the other side. */
+static bool behind(struct geo_point p, struct geo_point a, struct geo_point b)
+{
+    int64_t pa = distance_cm(p, a), pb = distance_cm(p, b), ab = distance_cm(a, b);
+    return BACK_PART * (pa * pa + ab * ab - pb * pb) <= 2 * ab * ab;
+}
+
+static bool near_by(struct geo_point a, struct geo_point b)
+{
+    int64_t lat = (int64_t)a.lat_e7 - b.lat_e7, lon = (int64_t)a.lon_e7 - b.lon_e7;
+    return lat > -WAY_STEPS_MIN && lat < WAY_STEPS_MIN && lon > -WAY_STEPS_MIN &&
+           lon < WAY_STEPS_MIN;
+}
+
+/* The fences are known after three fixes at the earliest, so there is a `before` when it counts. */
+uint8_t passage_way_s(const struct pupil_state *pupil, const struct event *fix)
+{
+    int64_t ms = fix->time_ms - pupil->last_ms;
+    if (ms > WAY_MS_MAX || near_by(pupil->point, fix->point) || pupil->sigma_m > WAY_SIGMA_M_MAX ||
+        evidence_sigma_cm(fix) > WAY_SIGMA_M_MAX * 100 ||
+        distance_cm(pupil->point, fix->point) * 1000 > ms * WAY_SPEED_CMS_MAX ||
+        !behind(pupil->before, pupil->point, fix->point)) {
+        return 0;
+    }
+    return (uint8_t)(ms / 1000);
+}
+
+static int32_t distance_to_cm(const struct geo_index *index, uint32_t shape, struct geo_point point,
+                              int32_t reach_cm)
+{
+    struct geo_near near[GEO_FOUND_MAX];
+    uint32_t count = geo_index_near(index, point, (float)reach_cm / 100.0F, near, GEO_FOUND_MAX);
+    for (uint32_t i = 0; i < count && i < GEO_FOUND_MAX; i++) {
+        if (near[i].shape == shape) {
+            return (int32_t)(near[i].distance_m * 100.0F);
+        }
+    }
+    return reach_cm;
+}
+
+/* Is the pupil sure to have been inside in the middle of the stretch? Each end of the way says what
+ * a fix in that place would say, if it were as vague as the end and the way's bend together. */
+static bool convinces(const struct way *way, const struct geo_index *index,
+                      const struct geo_stretch *stretch)
+{
+    const int32_t sigmas_max = 4; /* where words do not grow any more */
+    int64_t middle = (int64_t)((stretch->from + stretch->to) / 2 * ONE);
+    int32_t sigma_cm = way->sigma_a_cm > way->sigma_b_cm ? way->sigma_a_cm : way->sigma_b_cm;
+    int32_t distance =
+        distance_to_cm(index, stretch->shape, geo_way_point(way->a, way->b, (double)middle / ONE),
+                       sigmas_max * sigma_cm);
+    int32_t sum =
+        evidence_add(evidence_position_mn(distance, way->sigma_a_cm),
+                     evidence_position_mn(distance, way->sigma_b_cm), evidence_weight(way->ms));
+    return sum >= EVIDENCE_DANGER_MN;
+}
+
+static bool covers(const struct geo_index *index, uint32_t shape, struct geo_point point)
+{
+    uint32_t found[GEO_FOUND_MAX];
+    uint32_t count = geo_index_find(index, point, found);
+    uint32_t i = 0;
+    while (i < count && found[i] != shape) {
+        i++;
+    }
+    return i < count;
+}
+
+/* A zone with evidence under way is left to it. */
+static bool may_warn(const struct step *step, const struct fence *fence)
+{
+    return fence->kind == FENCE_DANGER && concerns(step, fence) &&
+           fence_is_known(step->engine, step->pupil_no, fence->no) &&
+           presences_find(&step->engine->presences, step->pupil_no, fence->no) == 0 &&
+           step_has_room(step);
+}
+
+/* The stretches of one shape: its first that convinces is the passage, unless a fix before or after
+ * lies in the shape and speaks for itself. */
+static void judge_zone(struct step *step, const struct way *way,
+                       const struct geo_stretch *stretches, uint32_t count)
+{
+    const struct fence_set *fences = step->engine->fences;
+    const struct fence *fence = &fences->items[stretches[0].shape];
+    if (stretches[0].from <= 0 || !may_warn(step, fence)) {
+        return;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        if (convinces(way, fences->index, &stretches[i])) {
+            int64_t from = (int64_t)(stretches[i].from * ONE);
+            if (!covers(fences->index, stretches[i].shape, way->next)) {
+                step_raise_crossing(step, fence, ALERT_DANGER,
+                                    way->start_ms + way->ms * from / ONE);
+            }
+            return;
+        }
+    }
+}
+
+static void judge_way(struct step *step, const struct way *way)
+{
+    struct geo_stretch stretches[STRETCHES_MAX];
+    uint32_t found =
+        geo_index_way(step->engine->fences->index, way->a, way->b, stretches, STRETCHES_MAX, NULL);
+    uint32_t count = found < STRETCHES_MAX ? found : STRETCHES_MAX;
+    uint32_t end;
+    for (uint32_t i = 0; i < count; i = end) {
+        end = i + 1;
+        while (end < count && stretches[end].shape == stretches[i].shape) {
+            end++;
+        }
+        if (end == count && found > count) {
+            return; /* this shape's stretches may be cut off */
+        }
+        judge_zone(step, way, &stretches[i], end - i);
+    }
+}
+
+void step_passage(struct step *step)
+{
+    const struct pupil_state *pupil = &step->engine->pupils[step->pupil_no];
+    if (pupil->way_s == 0 || !behind(step->event->point, pupil->point, pupil->before)) {
+        return;
+    }
+    int32_t bend_cm = (int32_t)(distance_cm(pupil->before, pupil->point) / BEND_PART);
+    int64_t ms = pupil->way_s * INT64_C(1000);
+    struct way way = {.a = pupil->before,
+                      .b = pupil->point,
+                      .next = step->event->point,
+                      .sigma_a_cm = pupil->before_sigma_m * 100 + bend_cm,
+                      .sigma_b_cm = pupil->sigma_m * 100 + bend_cm,
+                      .start_ms = pupil->last_ms - ms,
+                      .ms = ms};
+    judge_way(step, &way);
+}
