@@ -79,12 +79,15 @@ bool fence_is_known(const struct engine *engine, uint32_t pupil_no, uint32_t fen
 /* Nothing is known of the pupil any more: the next settled states are silent. */
 void pupil_rebase(struct engine *engine, uint32_t pupil_no);
 
-/* passage.c: both before this fix moves the pupil. */
-/* Raises the danger zones between the two fixes before this one, if it bears them out. */
+/* passage.c */
+/* Before this fix moves the pupil: raises the danger zones between the two fixes before this one, if it bears them out. */
 void step_passage(struct step *step);
-/* Whole seconds from the pupil's last fix to this one, where the straight way between them may be
+/* Before this fix moves the pupil: whole seconds from the last fix to this one, where the straight way between them may be
  * believed so far; else 0. */
 uint8_t passage_way_s(const struct pupil_state *pupil, const struct event *fix);
+/* When the pupil crossed the boundary, if that was between the last fix and this one, dt_ms after
+ * it: by their distances to it, as at a steady pace. A pass tells its own time. */
+int64_t passage_crossing_ms(const struct step *step, const struct fence *fence, int64_t dt_ms);
 
 /* notice.c */
 void step_pass(struct step *step);

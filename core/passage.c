@@ -1,17 +1,19 @@
-/* Danger zones between two fixes of a pupil. docs/presence.md tells why. */
+/* What happened between two fixes of a pupil. docs/presence.md tells why. */
 #include "core/engine_internal.h"
 #include "core/evidence.h"
 
 enum {
     WAY_MS_MAX = 180000,
-    WAY_SPEED_CMS_MAX = 1400, /* a bus in town; what is faster is a train, or a lie */
-    WAY_SIGMA_M_MAX = 100,    /* a cell tower tells no way */
-    WAY_STEPS_MIN = 1500,     /* some 15 m: nothing on a shorter way is deep enough */
-    BEND_PART = 16,           /* people leave the straight line by this part of the way */
-    BACK_PART = 12,           /* a neighbouring fix lies no farther back upon the way */
-    STRETCHES_MAX = 64,       /* the shapes passed that are looked at, in their order */
-    ONE = 1 << 20,            /* the whole way, for places on it */
-    CM_MAX = 100000000,       /* distances are cut to this, so that their squares add up */
+    WAY_SPEED_CMS_MAX = 1400,    /* a bus in town; what is faster is a train, or a lie */
+    WAY_SIGMA_M_MAX = 100,       /* a cell tower tells no way */
+    WAY_STEPS_MIN = 1500,        /* some 15 m: nothing on a shorter way is deep enough */
+    BEND_PART = 16,              /* people leave the straight line by this part of the way */
+    BACK_PART = 12,              /* a neighbouring fix lies no farther back upon the way */
+    STRETCHES_MAX = 64,          /* the shapes passed that are looked at, in their order */
+    ONE = 1 << 20,               /* the whole way, for places on it */
+    CM_MAX = 100000000,          /* distances are cut to this, so that their squares add up */
+    CROSSING_MS_MAX = 600000,    /* nobody goes straight on for longer */
+    CROSSING_POINTS_MAX = 10000, /* of a shape: its distances are linear in them */
 };
 
 /* The way that the last two fixes make, and the one after them. */
@@ -162,4 +164,26 @@ void step_passage(struct step *step)
                       .start_ms = pupil->last_ms - ms,
                       .ms = ms};
     judge_way(step, &way);
+}
+
+static int64_t signed_cm(const struct geo_shape *shape, struct geo_point point)
+{
+    return (int64_t)(geo_shape_distance_m(shape, point) * 100);
+}
+
+int64_t passage_crossing_ms(const struct step *step, const struct fence *fence, int64_t dt_ms)
+{
+    const struct event *event = step->event;
+    const struct fence_set *fences = step->engine->fences;
+    const struct geo_shape *shape = &fences->shapes[fence - fences->items];
+    if (event->type != EVENT_FIX || dt_ms > CROSSING_MS_MAX ||
+        shape->point_count > CROSSING_POINTS_MAX) {
+        return event->time_ms;
+    }
+    int64_t before_cm = signed_cm(shape, step->engine->pupils[step->pupil_no].before);
+    int64_t now_cm = signed_cm(shape, event->point);
+    if ((before_cm < 0) == (now_cm < 0)) {
+        return event->time_ms; /* an older run lost its place: the crossing was not here */
+    }
+    return event->time_ms - dt_ms * now_cm / (now_cm - before_cm);
 }

@@ -121,7 +121,9 @@ static void weigh(struct step *step, uint32_t place, const struct word *word)
     /* A word that contradicts the one before cannot share its error: it counts in full. */
     bool turned = word->mn != 0 && against == (presence->run_ms == 0);
     if (turned) {
-        presence->run_ms = against ? step->event->time_ms : 0;
+        presence->run_ms = against ? passage_crossing_ms(step, word->fence, word->dt_ms) : 0;
+    } else if (against && step->event->type == EVENT_PASS) {
+        presence->run_ms = step->event->time_ms; /* the gate saw what fixes let guess */
     }
     int32_t sum = evidence_fade(presence->sum_mn, word->dt_ms);
     sum = evidence_add(sum, word->mn, turned ? EVIDENCE_ONE : word->weight);

@@ -1,3 +1,5 @@
+#include <math.h>
+
 #include "tests/check.h"
 #include "tests/core/town.h"
 
@@ -192,6 +194,44 @@ static void a_way_past_very_many_zones_looks_at_the_first_ones(void **state)
     assert_int_equal(WALK(town, 60, 8, 0, 420, 520, 680, 760), 63);
 }
 
+/* A round fence of so many corners. */
+static struct fence_set *drawn(uint32_t corners)
+{
+    static const struct town_fence circle = {7, 1, 0, FENCE_PLACE, 0, 0, 100};
+    struct fence_set *set = town_fences(&circle, 1);
+    struct geo_point *points = arena_array(&set->arena, corners, sizeof *points);
+    uint32_t *end = arena_alloc(&set->arena, sizeof *end);
+    for (uint32_t i = 0; i < corners; i++) {
+        double angle = 6.283185307 * i / corners;
+        points[i] = town_point(100 * cos(angle), 100 * sin(angle));
+    }
+    *end = corners;
+    set->shapes[0] = (struct geo_shape){.kind = GEO_POLYGON,
+                                        .point_count = corners,
+                                        .ring_count = 1,
+                                        .points = points,
+                                        .ring_ends = end};
+    geo_shape_set_bounds(&set->shapes[0]);
+    geo_index_free(set->index);
+    struct status_detail detail;
+    assert_int_equal(geo_index_new(set->shapes, 1, &set->index, &detail), STATUS_OK);
+    return set;
+}
+
+static void the_moment_in_a_fence_of_very_many_corners_is_that_of_the_fix(void **state)
+{
+    struct town *town = *state;
+    for (uint32_t i = 0; i < 2; i++) {
+        town_take_fences(town, drawn(10000 + i));
+        (void)town_stay(town, 1, 2000 * i, 6, 60, 300, 0);
+        assert_int_equal(town_stay(town, 1, 2000 * i + 360, 2, 60, 0, 0), 1);
+        double crossed_s = 2000 * i + (i == 0 ? 340 : 360); /* two thirds of the minute */
+        assert_in_range(town_last(town)->time_ms, town_ms(crossed_s - 0.1),
+                        town_ms(crossed_s + 0.1));
+        (void)town_stay(town, 1, 2000 * i + 600, 6, 60, 300, 0);
+    }
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -208,6 +248,7 @@ int main(void)
         TEST(no_zone_inside_of_which_a_pupil_is_known_warns_again),
         TEST(zones_that_are_new_or_of_another_school_are_passed_in_silence),
         TEST(a_way_past_very_many_zones_looks_at_the_first_ones),
+        TEST(the_moment_in_a_fence_of_very_many_corners_is_that_of_the_fix),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
