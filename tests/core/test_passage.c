@@ -1,6 +1,7 @@
 #include <math.h>
 
 #include "tests/check.h"
+#include "tests/core/random.h"
 #include "tests/core/town.h"
 
 static int setup(void **state)
@@ -194,6 +195,54 @@ static void a_way_past_very_many_zones_looks_at_the_first_ones(void **state)
     assert_int_equal(WALK(town, 60, 8, 0, 420, 520, 680, 760), 63);
 }
 
+/* Eight metres of noise on each axis, more or less. */
+static double noise_m(uint64_t *random)
+{
+    double sum = 0;
+    for (int i = 0; i < 3; i++) {
+        sum += random_below(random, 1601) / 100.0 - 8;
+    }
+    return sum;
+}
+
+static void single_lies_around_a_pond_for_weeks_pass_nothing(void **state)
+{
+    struct town *town = *state;
+    uint64_t random = random_seed();
+    bool lied = false;
+    for (uint32_t i = 0; i < 30000; i++) {
+        lied = !lied && random_below(&random, 5) == 0;
+        double lie_m = lied ? 500 : 0, angle = random_below(&random, 6283) / 1000.0;
+        double far_m = lie_m * random_below(&random, 1000) / 1000;
+        (void)town_fix(town, 1, 60.0 * i, noise_m(&random) + far_m * sin(angle),
+                       500 + noise_m(&random) + far_m * cos(angle), 8);
+    }
+    assert_int_equal(town->log_count, 0);
+}
+
+/* Straight through the pond within 10 m of its middle, at 1.6 to 2.6 m/s, no true place in it. */
+static void most_who_cross_a_pond_between_two_fixes_are_warned_once(void **state)
+{
+    struct town *town = *state;
+    uint64_t random = random_seed();
+    uint32_t warned = 0;
+    for (uint32_t i = 0; i < 1000; i++) {
+        double at_s = 10000.0 * i, way_m = 96 + random_below(&random, 61);
+        double north_m = random_below(&random, 21) - 10.0;
+        double first_m = 560 - random_below(&random, (uint32_t)way_m - 80) - 2 * way_m;
+        uint32_t before = town->log_count;
+        (void)town_stay(town, 1, at_s, 6, 60, north_m, first_m);
+        for (uint32_t k = 1; k < 10; k++) {
+            (void)town_fix(town, 1, at_s + 300 + 60 * k, north_m + noise_m(&random),
+                           first_m + way_m * k + noise_m(&random), 8);
+        }
+        assert_true(town->log_count - before <= 1);
+        warned += town->log_count - before;
+    }
+    print_message("%u of 1000\n", warned);
+    assert_true(warned > 500);
+}
+
 /* A round fence of so many corners. */
 static struct fence_set *drawn(uint32_t corners)
 {
@@ -248,6 +297,8 @@ int main(void)
         TEST(no_zone_inside_of_which_a_pupil_is_known_warns_again),
         TEST(zones_that_are_new_or_of_another_school_are_passed_in_silence),
         TEST(a_way_past_very_many_zones_looks_at_the_first_ones),
+        TEST(single_lies_around_a_pond_for_weeks_pass_nothing),
+        TEST(most_who_cross_a_pond_between_two_fixes_are_warned_once),
         TEST(the_moment_in_a_fence_of_very_many_corners_is_that_of_the_fix),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
