@@ -4,14 +4,13 @@
 
 enum {
     WAY_MS_MAX = 180000,
-    WAY_SPEED_CMS_MAX = 1400,    /* a bus in town; what is faster is a train, or a lie */
+    WAY_STEPS_A_S_MAX = 1259,    /* 14 m/s: a bus in town; what is faster is a train, or a lie */
     WAY_SIGMA_M_MAX = 100,       /* a cell tower tells no way */
     WAY_STEPS_MIN = 1500,        /* some 15 m: nothing on a shorter way is deep enough */
     BEND_PART = 16,              /* people leave the straight line by this part of the way */
     BACK_PART = 12,              /* a neighbouring fix lies no farther back upon the way */
     STRETCHES_MAX = 64,          /* the shapes passed that are looked at, in their order */
     ONE = 1 << 20,               /* the whole way, for places on it */
-    CM_MAX = 100000000,          /* distances are cut to this, so that their squares add up */
     CROSSING_MS_MAX = 600000,    /* nobody goes straight on for longer */
     CROSSING_POINTS_MAX = 10000, /* of a shape: its distances are linear in them */
 };
@@ -19,38 +18,60 @@ enum {
 /* The way that the last two fixes make, and the one after them. */
 struct way {
     struct geo_point a, b, next;
-    int32_t sigma_a_cm, sigma_b_cm; /* the way's bend included */
+    int32_t sigma_a_cm, sigma_b_cm;
     int64_t start_ms, ms;
 };
 
-static int64_t distance_cm(struct geo_point a, struct geo_point b)
+/* From one place to another in lattice steps of latitude, 1.11 cm. */
+struct leg {
+    int64_t north, east;
+};
+
+/* Bhaskara's cosine, (180^2 - 4 x^2) / (180^2 + x^2), is right to 0.2 %. Legs over the antimeridian
+ * are too long for a way. */
+static struct leg leg_of(struct geo_point a, struct geo_point b)
 {
-    double cm = geo_distance_m(a, b) * 100;
-    return cm < CM_MAX ? (int64_t)cm : CM_MAX;
+    const int64_t half_circle = INT64_C(18000) * 18000; /* hundredths of a degree */
+    int64_t lat = a.lat_e7 / 100000, square = lat * lat;
+    int64_t cosine_e3 = 1000 * (half_circle - 4 * square) / (half_circle + square);
+    return (struct leg){.north = (int64_t)b.lat_e7 - a.lat_e7,
+                        .east = ((int64_t)b.lon_e7 - a.lon_e7) * cosine_e3 / 1000};
 }
 
-/* Does p lie behind a, for one who looks from a to b? By the law of cosines. A receiver that lies
- * at a or b stands alone there: the fix before or after it is back on the other side. */
+static int64_t longer_side(struct leg leg)
+{
+    int64_t north = leg.north < 0 ? -leg.north : leg.north;
+    int64_t east = leg.east < 0 ? -leg.east : leg.east;
+    return north > east ? north : east;
+}
+
+static int64_t product(struct leg a, struct leg b)
+{
+    return a.north * b.north + a.east * b.east;
+}
+
+/* Does p lie behind a, for one who looks from a to b? A receiver that lies at a or b stands alone
+ * there: the fix before or after it is back on the other side. */
 static bool behind(struct geo_point p, struct geo_point a, struct geo_point b)
 {
-    int64_t pa = distance_cm(p, a), pb = distance_cm(p, b), ab = distance_cm(a, b);
-    return BACK_PART * (pa * pa + ab * ab - pb * pb) <= 2 * ab * ab;
+    struct leg back = leg_of(a, p), way = leg_of(a, b);
+    return BACK_PART * product(back, way) <= product(way, way);
 }
 
-static bool near_by(struct geo_point a, struct geo_point b)
+/* Long enough to pass anything, and no faster than a way may be. */
+static bool at_pace(struct leg way, int64_t ms)
 {
-    int64_t lat = (int64_t)a.lat_e7 - b.lat_e7, lon = (int64_t)a.lon_e7 - b.lon_e7;
-    return lat > -WAY_STEPS_MIN && lat < WAY_STEPS_MIN && lon > -WAY_STEPS_MIN &&
-           lon < WAY_STEPS_MIN;
+    int64_t side = longer_side(way), steps_max = ms * WAY_STEPS_A_S_MAX / 1000;
+    return side >= WAY_STEPS_MIN && side <= steps_max && product(way, way) <= steps_max * steps_max;
 }
 
 /* The fences are known after three fixes at the earliest, so there is a `before` when it counts. */
 uint8_t passage_way_s(const struct pupil_state *pupil, const struct event *fix)
 {
     int64_t ms = fix->time_ms - pupil->last_ms;
-    if (ms > WAY_MS_MAX || near_by(pupil->point, fix->point) || pupil->sigma_m > WAY_SIGMA_M_MAX ||
+    if (ms > WAY_MS_MAX || pupil->sigma_m > WAY_SIGMA_M_MAX ||
         evidence_sigma_cm(fix) > WAY_SIGMA_M_MAX * 100 ||
-        distance_cm(pupil->point, fix->point) * 1000 > ms * WAY_SPEED_CMS_MAX ||
+        !at_pace(leg_of(pupil->point, fix->point), ms) ||
         !behind(pupil->before, pupil->point, fix->point)) {
         return 0;
     }
@@ -77,13 +98,14 @@ static bool convinces(const struct way *way, const struct geo_index *index,
 {
     const int32_t sigmas_max = 4; /* where words do not grow any more */
     int64_t middle = (int64_t)((stretch->from + stretch->to) / 2 * ONE);
-    int32_t sigma_cm = way->sigma_a_cm > way->sigma_b_cm ? way->sigma_a_cm : way->sigma_b_cm;
+    int32_t bend_cm = (int32_t)(geo_distance_m(way->a, way->b) * 100) / BEND_PART;
+    int32_t sigma_a_cm = way->sigma_a_cm + bend_cm, sigma_b_cm = way->sigma_b_cm + bend_cm;
     int32_t distance =
         distance_to_cm(index, stretch->shape, geo_way_point(way->a, way->b, (double)middle / ONE),
-                       sigmas_max * sigma_cm);
+                       sigmas_max * (sigma_a_cm > sigma_b_cm ? sigma_a_cm : sigma_b_cm));
     int32_t sum =
-        evidence_add(evidence_position_mn(distance, way->sigma_a_cm),
-                     evidence_position_mn(distance, way->sigma_b_cm), evidence_weight(way->ms));
+        evidence_add(evidence_position_mn(distance, sigma_a_cm),
+                     evidence_position_mn(distance, sigma_b_cm), evidence_weight(way->ms));
     return sum >= EVIDENCE_DANGER_MN;
 }
 
@@ -154,13 +176,12 @@ void step_passage(struct step *step)
     if (pupil->way_s == 0 || !behind(step->event->point, pupil->point, pupil->before)) {
         return;
     }
-    int32_t bend_cm = (int32_t)(distance_cm(pupil->before, pupil->point) / BEND_PART);
     int64_t ms = pupil->way_s * INT64_C(1000);
     struct way way = {.a = pupil->before,
                       .b = pupil->point,
                       .next = step->event->point,
-                      .sigma_a_cm = pupil->before_sigma_m * 100 + bend_cm,
-                      .sigma_b_cm = pupil->sigma_m * 100 + bend_cm,
+                      .sigma_a_cm = pupil->before_sigma_m * 100,
+                      .sigma_b_cm = pupil->sigma_m * 100,
                       .start_ms = pupil->last_ms - ms,
                       .ms = ms};
     judge_way(step, &way);
