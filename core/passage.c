@@ -1,18 +1,17 @@
 /* What happened between two fixes of a pupil. docs/presence.md tells why. */
 #include "core/engine_internal.h"
 #include "core/evidence.h"
+#include "core/limits.h"
 
 enum {
     WAY_MS_MAX = 180000,
-    WAY_STEPS_A_S_MAX = 1259,    /* 14 m/s: a bus in town; what is faster is a train, or a lie */
-    WAY_SIGMA_M_MAX = 100,       /* a cell tower tells no way */
-    WAY_STEPS_MIN = 1500,        /* some 15 m: nothing on a shorter way is deep enough */
-    BEND_PART = 16,              /* people leave the straight line by this part of the way */
-    BACK_PART = 12,              /* a neighbouring fix lies no farther back upon the way */
-    STRETCHES_MAX = 64,          /* the shapes passed that are looked at, in their order */
-    ONE = 1 << 20,               /* the whole way, for places on it */
-    CROSSING_MS_MAX = 600000,    /* nobody goes straight on for longer */
-    CROSSING_POINTS_MAX = 10000, /* of a shape: its distances are linear in them */
+    WAY_STEPS_A_S_MAX = 1259, /* 14 m/s: a bus in town; what is faster is a train, or a lie */
+    WAY_SIGMA_M_MAX = 100,    /* a cell tower tells no way */
+    WAY_STEPS_MIN = 1500,     /* some 15 m: nothing on a shorter way is deep enough */
+    BEND_PART = 16,           /* people leave the straight line by this part of the way */
+    BACK_PART = 12,           /* a neighbouring fix lies no farther back upon the way */
+    ONE = 1 << 20,            /* the whole way, for places on it */
+    CROSSING_MS_MAX = 600000, /* nobody goes straight on for longer */
 };
 
 /* The way that the last two fixes make, and the one after them. */
@@ -153,10 +152,10 @@ static void judge_zone(struct step *step, const struct way *way,
 
 static void judge_way(struct step *step, const struct way *way)
 {
-    struct geo_stretch stretches[STRETCHES_MAX];
-    uint32_t found =
-        geo_index_way(step->engine->fences->index, way->a, way->b, stretches, STRETCHES_MAX, NULL);
-    uint32_t count = found < STRETCHES_MAX ? found : STRETCHES_MAX;
+    struct geo_stretch stretches[PASSAGE_STRETCHES_MAX];
+    uint32_t found = geo_index_way(step->engine->fences->index, way->a, way->b, stretches,
+                                   PASSAGE_STRETCHES_MAX, NULL);
+    uint32_t count = found < PASSAGE_STRETCHES_MAX ? found : PASSAGE_STRETCHES_MAX;
     uint32_t end;
     for (uint32_t i = 0; i < count; i = end) {
         end = i + 1;
