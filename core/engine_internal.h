@@ -1,6 +1,6 @@
 /*
- * engine_internal.h - the engine's state, and one step under way, shared by engine.c, position.c
- * and notice.c only.
+ * engine_internal.h - the engine's state, and one step under way, shared by engine.c, position.c,
+ * passage.c and notice.c only.
  * Threads: one at a time.
  */
 #ifndef CORE_ENGINE_INTERNAL_H
@@ -9,20 +9,22 @@
 #include "core/engine.h"
 #include "core/presence.h"
 
-/* Half a line of the cache: nearly every fix waits for one of these. */
+/* Nearly every fix waits for one of these. */
 struct pupil_state {
-    int64_t last_ms;        /* of the newest fix that told something; 0: there was none */
-    struct geo_point point; /* of that fix */
-    uint32_t school_no;     /* as the directory has it */
+    int64_t last_ms;                /* of the newest fix that told something; 0: there was none */
+    struct geo_point point, before; /* of that fix, and of the one before it */
+    uint32_t school_no;             /* as the directory has it */
     /* Fence sets count 1, 2, ...: a fence that came with set `settled_in` or before and has no
      * presence is one that the pupil is outside of. A newer one is unknown until the fixes since
      * `base_set` have put -base_mn on every fence that they were far from. */
     uint32_t settled_in, base_set;
     uint16_t base_mn;
-    uint16_t accuracy_cm; /* of that fix; no vaguer one moves anybody */
+    uint16_t accuracy_cm;            /* of the newest fix; 0: not told */
+    uint8_t sigma_m, before_sigma_m; /* rounded up; UINT8_MAX: that or more */
+    uint8_t way_s; /* the way from `before` to `point` took so long; 0: it tells no passage */
 };
-_Static_assert(sizeof(struct pupil_state) == 32 && FIX_ACCURACY_CM_MAX <= UINT16_MAX,
-               "half a line");
+_Static_assert(sizeof(struct pupil_state) == 48 && FIX_ACCURACY_CM_MAX <= UINT16_MAX,
+               "one for every pupil");
 
 struct card_state {
     int64_t pass_ms, low_battery_ms, removed_ms, powered_off_ms; /* last ones told; 0 = none */
@@ -70,13 +72,30 @@ static inline bool pupil_has_position(const struct pupil_state *pupil)
     return pupil->last_ms != 0;
 }
 
+static inline bool concerns(const struct step *step, const struct fence *fence)
+{
+    return fence->school_no == 0 || fence->school_no == step->school_no;
+}
+
 /* position.c */
 void step_fix(struct step *step);
+void step_raise_crossing(struct step *step, const struct fence *fence, enum alert_type type,
+                         int64_t time_ms);
 /* A pass in that direction is evidence for the grounds of the gate's school. */
 void step_weigh_pass(struct step *step, uint32_t school_no);
 bool fence_is_known(const struct engine *engine, uint32_t pupil_no, uint32_t fence_no);
 /* Nothing is known of the pupil any more: the next settled states are silent. */
 void pupil_rebase(struct engine *engine, uint32_t pupil_no);
+
+/* passage.c */
+/* Before this fix moves the pupil: raises the danger zones between the two fixes before this one, if it bears them out. */
+void step_passage(struct step *step);
+/* Before this fix moves the pupil: whole seconds from the last fix to this one, where the straight way between them may be
+ * believed so far; else 0. */
+uint8_t passage_way_s(const struct pupil_state *pupil, const struct event *fix);
+/* When the pupil crossed the boundary, if that was between the last fix and this one, dt_ms after
+ * it: by their distances to it, as at a steady pace. A pass tells its own time. */
+int64_t passage_crossing_ms(const struct step *step, const struct fence *fence, int64_t dt_ms);
 
 /* notice.c */
 void step_pass(struct step *step);

@@ -37,6 +37,12 @@
 
 /* A fix vaguer than this (radius of 68 %) moves nobody: it covers half a town. */
 #define FIX_ACCURACY_CM_MAX 50000u
+/* Stretches of the way between two fixes that are looked at for danger zones, in the order of the
+ * fences of all kinds; a way of 2.5 km passes some tens, and those beyond are left out. */
+#define PASSAGE_STRETCHES_MAX 64
+/* The moment of a crossing is reckoned from the distances to shapes of so many points at most, as
+ * they are linear in them; of others it is the first fix on the other side. */
+#define CROSSING_POINTS_MAX 10000u
 /* The same card, gate and direction again so soon is one pass read twice. */
 #define PASS_REPEAT_MS 10000
 /* A pass read this long before the pupil's last fix tells nothing about where the pupil is now. */

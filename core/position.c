@@ -25,11 +25,6 @@ bool fence_is_known(const struct engine *engine, uint32_t pupil_no, uint32_t fen
     return since_set(engine, fence_no) <= engine->pupils[pupil_no].settled_in;
 }
 
-static bool concerns(const struct step *step, const struct fence *fence)
-{
-    return fence->school_no == 0 || fence->school_no == step->school_no;
-}
-
 void pupil_rebase(struct engine *engine, uint32_t pupil_no)
 {
     while (engine->presences.first[pupil_no] != 0) {
@@ -45,8 +40,8 @@ static int32_t enter_threshold(const struct fence *fence)
     return fence->kind == FENCE_DANGER ? EVIDENCE_DANGER_MN : EVIDENCE_ENTER_MN;
 }
 
-static void raise_crossing(struct step *step, const struct fence *fence, enum alert_type type,
-                           int64_t time_ms)
+void step_raise_crossing(struct step *step, const struct fence *fence, enum alert_type type,
+                         int64_t time_ms)
 {
     enum severity severity = (enum severity)fence->severity;
     if (fence->severity == 0) {
@@ -83,7 +78,7 @@ static void settle_inside(struct step *step, uint32_t place, const struct word *
     bool left = sum <= -EVIDENCE_LEAVE_MN && step_has_room(step);
     if (left) {
         if (word->fence->kind != FENCE_DANGER) {
-            raise_crossing(step, word->fence, ALERT_LEFT, presence->run_ms);
+            step_raise_crossing(step, word->fence, ALERT_LEFT, presence->run_ms);
         }
         if (fence_is_known(step->engine, presence->pupil_no, word->fence->no)) {
             presences_drop(presences, place);
@@ -103,9 +98,9 @@ static void settle_outside(struct step *step, uint32_t place, const struct word 
     struct presence *presence = &presences->items[place];
     int32_t threshold = enter_threshold(word->fence);
     if (sum >= threshold && step_has_room(step)) {
-        raise_crossing(step, word->fence,
-                       word->fence->kind == FENCE_DANGER ? ALERT_DANGER : ALERT_ENTERED,
-                       presence->run_ms);
+        step_raise_crossing(step, word->fence,
+                            word->fence->kind == FENCE_DANGER ? ALERT_DANGER : ALERT_ENTERED,
+                            presence->run_ms);
         presence->state = PRESENCE_INSIDE;
         presence->run_ms = 0;
         sum = 0;
@@ -126,7 +121,9 @@ static void weigh(struct step *step, uint32_t place, const struct word *word)
     /* A word that contradicts the one before cannot share its error: it counts in full. */
     bool turned = word->mn != 0 && against == (presence->run_ms == 0);
     if (turned) {
-        presence->run_ms = against ? step->event->time_ms : 0;
+        presence->run_ms = against ? passage_crossing_ms(step, word->fence, word->dt_ms) : 0;
+    } else if (against && step->event->type == EVENT_PASS) {
+        presence->run_ms = step->event->time_ms; /* the gate saw what fixes let guess */
     }
     int32_t sum = evidence_fade(presence->sum_mn, word->dt_ms);
     sum = evidence_add(sum, word->mn, turned ? EVIDENCE_ONE : word->weight);
@@ -313,6 +310,19 @@ static bool moves(struct step *step, const struct pupil_state *pupil)
     return true;
 }
 
+static void take_fix(struct pupil_state *pupil, const struct event *fix)
+{
+    int32_t sigma_m = (evidence_sigma_cm(fix) + 99) / 100;
+    pupil->way_s = passage_way_s(pupil, fix);
+    pupil->before = pupil->point;
+    pupil->before_sigma_m = pupil->sigma_m;
+    pupil->last_ms = fix->time_ms;
+    pupil->point = fix->point;
+    pupil->accuracy_cm =
+        (fix->flags & EVENT_HAS_ACCURACY) != 0 ? (uint16_t)fix->accuracy_cm : (uint16_t)0;
+    pupil->sigma_m = sigma_m < UINT8_MAX ? (uint8_t)sigma_m : (uint8_t)UINT8_MAX;
+}
+
 void step_fix(struct step *step)
 {
     struct engine *engine = step->engine;
@@ -325,11 +335,13 @@ void step_fix(struct step *step)
     if (!moves(step, pupil)) {
         return;
     }
+    bool fenced = engine->fences != NULL && engine->fences->count > 0;
+    if (fenced) {
+        step_passage(step);
+    }
     int64_t dt_ms = pupil_has_position(pupil) ? fix->time_ms - pupil->last_ms : INT32_MAX;
-    pupil->last_ms = fix->time_ms;
-    pupil->point = fix->point;
-    pupil->accuracy_cm = (uint16_t)((fix->flags & EVENT_HAS_ACCURACY) != 0 ? fix->accuracy_cm : 0);
-    if (engine->fences != NULL && engine->fences->count > 0) {
+    take_fix(pupil, fix);
+    if (fenced) {
         evaluate(step, dt_ms);
     }
 }

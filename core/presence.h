@@ -17,8 +17,8 @@
 #include "base/status.h"
 
 struct presence {
-    int64_t run_ms; /* first fix of the run of words against the present state (unknown: for
-                       inside); 0: the last word was not against it */
+    int64_t run_ms; /* when the run of words against the present state (unknown: for inside) has
+                       the boundary crossed; 0: the last word was not against it */
     uint32_t pupil_no, fence_no;
     uint32_t next;         /* of the same pupil, or of the free places; 0 ends */
     uint32_t older, newer; /* those that may make room, by last change */

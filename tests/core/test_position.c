@@ -18,7 +18,7 @@ static int teardown(void **state)
     return 0;
 }
 
-static void a_pupil_who_walks_in_has_arrived_at_the_first_fix_inside(void **state)
+static void a_pupil_who_walks_in_has_arrived_between_the_fixes_on_both_sides(void **state)
 {
     struct town *town = *state;
     assert_int_equal(town_stay(town, 1, 0, 6, 60, 500, 0), 0);
@@ -31,7 +31,8 @@ static void a_pupil_who_walks_in_has_arrived_at_the_first_fix_inside(void **stat
     assert_int_equal(alert->fence_version, 1);
     assert_int_equal(alert->pupil_no, 1);
     assert_int_equal(alert->school_no, 1);
-    assert_int_equal(alert->time_ms, town_ms(360));
+    /* 400 m outside at 300 s, 90 m inside at 360 s: 49 s on the way to the boundary */
+    assert_in_range(alert->time_ms, town_ms(348.9), town_ms(349.1));
     assert_int_equal(alert->raised_ms, town_ms(421));
     assert_int_equal(alert->severity, SEVERITY_INFO);
     assert_false(alert->late);
@@ -41,7 +42,7 @@ static void a_pupil_who_walks_in_has_arrived_at_the_first_fix_inside(void **stat
     assert_int_equal(town_stay(town, 1, 480, 20, 60, 20, 0), 0); /* and stays there in silence */
 }
 
-static void a_pupil_who_walks_out_has_left_at_the_first_fix_outside(void **state)
+static void a_pupil_who_walks_out_has_left_between_the_fixes_on_both_sides(void **state)
 {
     struct town *town = *state;
     (void)town_stay(town, 1, 0, 6, 60, 0, 0);
@@ -49,8 +50,33 @@ static void a_pupil_who_walks_out_has_left_at_the_first_fix_outside(void **state
     assert_int_equal(town_stay(town, 1, 360, 2, 60, 300, 0), 0);
     assert_int_equal(town_fix(town, 1, 480, 350, 0, 8), 1);
     assert_int_equal(town_last(town)->type, ALERT_LEFT);
-    assert_int_equal(town_last(town)->time_ms, town_ms(360));
+    /* 100 m inside at 300 s, 200 m outside at 360 s */
+    assert_in_range(town_last(town)->time_ms, town_ms(319.9), town_ms(320.1));
     assert_int_equal(engine_presence(town->engine, 1, TOWN_SCHOOL_FENCE), PRESENCE_OUTSIDE);
+}
+
+static void after_more_than_ten_minutes_the_first_fix_on_the_other_side_counts(void **state)
+{
+    struct town *town = *state;
+    (void)town_stay(town, 1, 0, 6, 60, 300, 0);
+    (void)town_stay(town, 1, 300 + 601, 2, 60, 0, 0);
+    assert_int_equal(town_last(town)->time_ms, town_ms(901));
+    (void)town_stay(town, 1, 961 + 600, 3, 60, 300, 0);
+    assert_in_range(town_last(town)->time_ms, town_ms(961 + 199), town_ms(961 + 201));
+}
+
+static void a_run_that_lost_its_place_begins_anew_where_it_is(void **state)
+{
+    (void)state;
+    struct town town;
+    town_init(&town, 1);
+    (void)town_stay(&town, 1, 0, 8, 60, 500, 0);
+    (void)town_stay(&town, 3, 0, 8, 60, 500, 0);
+    (void)town_fix(&town, 1, 480, 0, 0, 8);
+    (void)town_fix(&town, 3, 480, 0, 0, 8); /* takes the place */
+    assert_int_equal(town_stay(&town, 1, 540, 2, 60, 0, 0), 1);
+    assert_int_equal(town_last(&town)->time_ms, town_ms(540));
+    town_release(&town);
 }
 
 static void frequent_fixes_settle_within_two_minutes(void **state)
@@ -194,9 +220,9 @@ static void on_one_fix_leaving_is_told_before_entering(void **state)
     (void)town_fix(town, 1, 360, 200, 0, 8);
     assert_int_equal(town_stay(town, 1, 420, 2, 60, 400, 0), 2);
     assert_int_equal(town->log[0].type, ALERT_LEFT);
-    assert_int_equal(town->log[0].time_ms, town_ms(360));
+    assert_in_range(town->log[0].time_ms, town_ms(329.9), town_ms(330.1));
     assert_int_equal(town->log[1].type, ALERT_ENTERED);
-    assert_int_equal(town->log[1].time_ms, town_ms(420));
+    assert_in_range(town->log[1].time_ms, town_ms(389.9), town_ms(390.1));
 }
 
 static void a_pass_through_the_gate_and_one_fix_are_enough(void **state)
@@ -207,6 +233,26 @@ static void a_pass_through_the_gate_and_one_fix_are_enough(void **state)
     assert_int_equal(town_fix(town, 1, 370, 10, 0, 8), 1);
     assert_int_equal(town_last(town)->type, ALERT_ENTERED);
     assert_int_equal(town_last(town)->time_ms, town_ms(350));
+}
+
+static void a_pass_in_the_run_tells_the_time(void **state)
+{
+    struct town *town = *state;
+    (void)town_stay(town, 1, 0, 6, 60, 0, 0);
+    (void)town_fix(town, 1, 360, 120, 0, 8); /* left by the street, as the receiver has it */
+    assert_int_equal(town_pass(town, 1, 380, 1, PASS_OUT), 1);
+    assert_int_equal(town_stay(town, 1, 420, 2, 60, 200, 0), 1);
+    assert_int_equal(town_last(town)->type, ALERT_LEFT);
+    assert_int_equal(town_last(town)->time_ms, town_ms(380));
+}
+
+static void a_pass_that_agrees_with_the_state_is_no_beginning(void **state)
+{
+    struct town *town = *state;
+    (void)town_stay(town, 1, 0, 6, 60, 0, 0);
+    assert_int_equal(town_pass(town, 1, 310, 1, PASS_IN), 1);
+    assert_int_equal(town_stay(town, 1, 360, 3, 60, 200, 0), 1);
+    assert_in_range(town_last(town)->time_ms, town_ms(329.9), town_ms(330.1));
 }
 
 static void a_pass_alone_or_misread_crosses_nothing(void **state)
@@ -258,8 +304,10 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(a_pupil_who_walks_in_has_arrived_at_the_first_fix_inside),
-        TEST(a_pupil_who_walks_out_has_left_at_the_first_fix_outside),
+        TEST(a_pupil_who_walks_in_has_arrived_between_the_fixes_on_both_sides),
+        TEST(a_pupil_who_walks_out_has_left_between_the_fixes_on_both_sides),
+        TEST(after_more_than_ten_minutes_the_first_fix_on_the_other_side_counts),
+        cmocka_unit_test(a_run_that_lost_its_place_begins_anew_where_it_is),
         TEST(frequent_fixes_settle_within_two_minutes),
         TEST(a_card_that_reports_every_half_hour_is_followed_too),
         TEST(the_first_settled_state_is_silent),
@@ -273,6 +321,8 @@ int main(void)
         TEST(fences_of_other_schools_concern_nobody_here),
         TEST(on_one_fix_leaving_is_told_before_entering),
         TEST(a_pass_through_the_gate_and_one_fix_are_enough),
+        TEST(a_pass_in_the_run_tells_the_time),
+        TEST(a_pass_that_agrees_with_the_state_is_no_beginning),
         TEST(a_pass_alone_or_misread_crosses_nothing),
         TEST(an_old_pass_and_one_of_another_school_are_no_evidence),
         cmocka_unit_test(full_places_make_room_and_are_counted),

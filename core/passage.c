@@ -1,0 +1,204 @@
+/* What happened between two fixes of a pupil. docs/presence.md tells why. */
+#include "core/engine_internal.h"
+#include "core/evidence.h"
+#include "core/limits.h"
+
+enum {
+    WAY_MS_MAX = 180000,
+    WAY_STEPS_A_S_MAX = 1259, /* 14 m/s: a bus in town; what is faster is a train, or a lie */
+    WAY_SIGMA_M_MAX = 100,    /* a cell tower tells no way */
+    WAY_STEPS_MIN = 1500,     /* some 15 m: nothing on a shorter way is deep enough */
+    BEND_PART = 16,           /* people leave the straight line by this part of the way */
+    BACK_PART = 12,           /* a neighbouring fix lies no farther back upon the way */
+    ONE = 1 << 20,            /* the whole way, for places on it */
+    CROSSING_MS_MAX = 600000, /* nobody goes straight on for longer */
+};
+
+/* The way that the last two fixes make, and the one after them. */
+struct way {
+    struct geo_point a, b, next;
+    int32_t sigma_a_cm, sigma_b_cm;
+    int64_t start_ms, ms;
+};
+
+/* From one place to another in lattice steps of latitude, 1.11 cm. */
+struct leg {
+    int64_t north, east;
+};
+
+/* Bhaskara's cosine, (180^2 - 4 x^2) / (180^2 + x^2), is right to 0.2 %. Legs over the antimeridian
+ * are too long for a way. */
+static struct leg leg_of(struct geo_point a, struct geo_point b)
+{
+    const int64_t half_circle = INT64_C(18000) * 18000; /* hundredths of a degree */
+    int64_t lat = a.lat_e7 / 100000, square = lat * lat;
+    int64_t cosine_e3 = 1000 * (half_circle - 4 * square) / (half_circle + square);
+    return (struct leg){.north = (int64_t)b.lat_e7 - a.lat_e7,
+                        .east = ((int64_t)b.lon_e7 - a.lon_e7) * cosine_e3 / 1000};
+}
+
+static int64_t longer_side(struct leg leg)
+{
+    int64_t north = leg.north < 0 ? -leg.north : leg.north;
+    int64_t east = leg.east < 0 ? -leg.east : leg.east;
+    return north > east ? north : east;
+}
+
+static int64_t product(struct leg a, struct leg b)
+{
+    return a.north * b.north + a.east * b.east;
+}
+
+/* Does p lie behind a, for one who looks from a to b? A receiver that lies at a or b stands alone
+ * there: the fix before or after it is back on the other side. */
+static bool behind(struct geo_point p, struct geo_point a, struct geo_point b)
+{
+    struct leg back = leg_of(a, p), way = leg_of(a, b);
+    return BACK_PART * product(back, way) <= product(way, way);
+}
+
+/* Long enough to pass anything, and no faster than a way may be. */
+static bool at_pace(struct leg way, int64_t ms)
+{
+    int64_t side = longer_side(way), steps_max = ms * WAY_STEPS_A_S_MAX / 1000;
+    return side >= WAY_STEPS_MIN && side <= steps_max && product(way, way) <= steps_max * steps_max;
+}
+
+/* The fences are known after three fixes at the earliest, so there is a `before` when it counts. */
+uint8_t passage_way_s(const struct pupil_state *pupil, const struct event *fix)
+{
+    int64_t ms = fix->time_ms - pupil->last_ms;
+    if (ms > WAY_MS_MAX || pupil->sigma_m > WAY_SIGMA_M_MAX ||
+        evidence_sigma_cm(fix) > WAY_SIGMA_M_MAX * 100 ||
+        !at_pace(leg_of(pupil->point, fix->point), ms) ||
+        !behind(pupil->before, pupil->point, fix->point)) {
+        return 0;
+    }
+    return (uint8_t)(ms / 1000);
+}
+
+static bool covers(const struct geo_index *index, uint32_t shape, struct geo_point point)
+{
+    uint32_t found[GEO_FOUND_MAX];
+    uint32_t count = geo_index_find(index, point, found);
+    uint32_t i = 0;
+    while (i < count && found[i] != shape) {
+        i++;
+    }
+    return i < count;
+}
+
+static int32_t distance_to_cm(const struct geo_index *index, uint32_t shape, struct geo_point point,
+                              int32_t reach_cm)
+{
+    bool inside = covers(index, shape, point);
+    return (int32_t)(geo_index_distance(index, shape, point, inside, (float)reach_cm / 100.0F) *
+                     100.0F);
+}
+
+/* Is the pupil sure to have been inside in the middle of the stretch? Each end of the way says what
+ * a fix in that place would say, if it were as vague as the end and the way's bend together. */
+static bool convinces(const struct way *way, const struct geo_index *index,
+                      const struct geo_stretch *stretch)
+{
+    const int32_t sigmas_max = 4; /* where words do not grow any more */
+    int64_t middle = (int64_t)((stretch->from + stretch->to) / 2 * ONE);
+    int32_t bend_cm = (int32_t)(geo_distance_m(way->a, way->b) * 100) / BEND_PART;
+    int32_t sigma_a_cm = way->sigma_a_cm + bend_cm, sigma_b_cm = way->sigma_b_cm + bend_cm;
+    int32_t distance =
+        distance_to_cm(index, stretch->shape, geo_way_point(way->a, way->b, (double)middle / ONE),
+                       sigmas_max * (sigma_a_cm > sigma_b_cm ? sigma_a_cm : sigma_b_cm));
+    int32_t sum =
+        evidence_add(evidence_position_mn(distance, sigma_a_cm),
+                     evidence_position_mn(distance, sigma_b_cm), evidence_weight(way->ms));
+    return sum >= EVIDENCE_DANGER_MN;
+}
+
+/* A zone with evidence under way is left to it. */
+static bool may_warn(const struct step *step, const struct fence *fence)
+{
+    return fence->kind == FENCE_DANGER && concerns(step, fence) &&
+           fence_is_known(step->engine, step->pupil_no, fence->no) &&
+           presences_find(&step->engine->presences, step->pupil_no, fence->no) == 0 &&
+           step_has_room(step);
+}
+
+/* The stretches of one shape: its first that convinces is the passage, unless a fix before or after
+ * lies in the shape and speaks for itself. */
+static void judge_zone(struct step *step, const struct way *way,
+                       const struct geo_stretch *stretches, uint32_t count)
+{
+    const struct fence_set *fences = step->engine->fences;
+    const struct fence *fence = &fences->items[stretches[0].shape];
+    if (stretches[0].from <= 0 || !may_warn(step, fence)) {
+        return;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        if (convinces(way, fences->index, &stretches[i])) {
+            int64_t from = (int64_t)(stretches[i].from * ONE);
+            if (!covers(fences->index, stretches[i].shape, way->next)) {
+                step_raise_crossing(step, fence, ALERT_DANGER,
+                                    way->start_ms + way->ms * from / ONE);
+            }
+            return;
+        }
+    }
+}
+
+static void judge_way(struct step *step, const struct way *way)
+{
+    struct geo_stretch stretches[PASSAGE_STRETCHES_MAX];
+    uint32_t found = geo_index_way(step->engine->fences->index, way->a, way->b, stretches,
+                                   PASSAGE_STRETCHES_MAX, NULL);
+    uint32_t count = found < PASSAGE_STRETCHES_MAX ? found : PASSAGE_STRETCHES_MAX;
+    uint32_t end;
+    for (uint32_t i = 0; i < count; i = end) {
+        end = i + 1;
+        while (end < count && stretches[end].shape == stretches[i].shape) {
+            end++;
+        }
+        if (end == count && found > count) {
+            return; /* this shape's stretches may be cut off */
+        }
+        judge_zone(step, way, &stretches[i], end - i);
+    }
+}
+
+void step_passage(struct step *step)
+{
+    const struct pupil_state *pupil = &step->engine->pupils[step->pupil_no];
+    if (pupil->way_s == 0 || !behind(step->event->point, pupil->point, pupil->before)) {
+        return;
+    }
+    int64_t ms = pupil->way_s * INT64_C(1000);
+    struct way way = {.a = pupil->before,
+                      .b = pupil->point,
+                      .next = step->event->point,
+                      .sigma_a_cm = pupil->before_sigma_m * 100,
+                      .sigma_b_cm = pupil->sigma_m * 100,
+                      .start_ms = pupil->last_ms - ms,
+                      .ms = ms};
+    judge_way(step, &way);
+}
+
+static int64_t signed_cm(const struct geo_shape *shape, struct geo_point point)
+{
+    return (int64_t)(geo_shape_distance_m(shape, point) * 100);
+}
+
+int64_t passage_crossing_ms(const struct step *step, const struct fence *fence, int64_t dt_ms)
+{
+    const struct event *event = step->event;
+    const struct fence_set *fences = step->engine->fences;
+    const struct geo_shape *shape = &fences->shapes[fence - fences->items];
+    if (event->type != EVENT_FIX || dt_ms > CROSSING_MS_MAX ||
+        shape->point_count > CROSSING_POINTS_MAX) {
+        return event->time_ms;
+    }
+    int64_t before_cm = signed_cm(shape, step->engine->pupils[step->pupil_no].before);
+    int64_t now_cm = signed_cm(shape, event->point);
+    if ((before_cm < 0) == (now_cm < 0)) {
+        return event->time_ms; /* an older run lost its place: the crossing was not here */
+    }
+    return event->time_ms - dt_ms * now_cm / (now_cm - before_cm);
+}
