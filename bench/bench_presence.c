@@ -35,12 +35,12 @@ static double per_10k(uint64_t count, const struct run_options *options)
 static void print_rule(const char *name, const struct score *score,
                        const struct run_options *options)
 {
-    static const char *const words[] = {
-        [ALERT_ENTERED] = "entered", [ALERT_LEFT] = "left", [ALERT_DANGER] = "danger"};
-    for (uint32_t type = ALERT_ENTERED; type <= ALERT_DANGER; type++) {
+    static const char *const words[SCORE_TYPES] = {"",       "entered",  "left",
+                                                   "danger", "place in", "place out"};
+    for (uint32_t type = SCORE_ENTERED; type < SCORE_TYPES; type++) {
         const struct score_kind *kind = &score->kinds[type];
         (void)printf(
-            "%-16s %-8s %7llu %6.2f %7llu %6llu %7llu %9.1f %7llu %6.0f %6.0f %6.0f %6.0f\n", name,
+            "%-16s %-9s %7llu %6.2f %7llu %6llu %7llu %9.1f %7llu %6.0f %6.0f %6.0f %6.0f\n", name,
             words[type], (unsigned long long)kind->crossings, percent(kind->found, kind->crossings),
             (unsigned long long)kind->missed, (unsigned long long)kind->brief,
             (unsigned long long)kind->wrong, per_10k(kind->wrong, options),
@@ -51,16 +51,17 @@ static void print_rule(const char *name, const struct score *score,
     (void)fflush(stdout);
 }
 
-/* All kinds together; the delay is that of entering and leaving. */
+/* Grounds and danger zones together, or the places within the grounds. */
 struct sum {
     uint64_t crossings, found, wrong;
     struct histogram delays_ms;
 };
 
-static void sum_up(const struct score *score, struct sum *ret)
+static void sum_up(const struct score *score, enum score_type from, enum score_type to,
+                   struct sum *ret)
 {
     *ret = (struct sum){0};
-    for (uint32_t type = ALERT_ENTERED; type <= ALERT_DANGER; type++) {
+    for (uint32_t type = from; type <= to; type++) {
         const struct score_kind *kind = &score->kinds[type];
         ret->crossings += kind->crossings;
         ret->found += kind->found;
@@ -88,7 +89,7 @@ static void add_figures(struct figures *figures, uint32_t rule, const struct sco
                         const struct run_options *options)
 {
     static struct sum sum;
-    sum_up(score, &sum);
+    sum_up(score, SCORE_ENTERED, SCORE_DANGER, &sum);
     double found_pct = percent(sum.found, sum.crossings);
     double wrong = per_10k(sum.wrong, options);
     double delay_s = seconds(&sum.delays_ms, 50);
@@ -100,6 +101,9 @@ static void add_figures(struct figures *figures, uint32_t rule, const struct sco
         add(figures, "found_pct", options, found_pct);
         add(figures, "false_per_10k_pupil_days", options, wrong);
         add(figures, "delay_median_s", options, delay_s);
+        sum_up(score, SCORE_PLACE_ENTERED, SCORE_PLACE_LEFT, &sum);
+        add(figures, "places_found_pct", options, percent(sum.found, sum.crossings));
+        add(figures, "places_false_per_10k_pupil_days", options, per_10k(sum.wrong, options));
     } else if (rule == 1 && options->gates) {
         add(figures, "naive_found_pct", options, found_pct);
         add(figures, "naive_false_per_10k_pupil_days", options, wrong);
@@ -118,7 +122,7 @@ static int measure(const struct run_options *options, struct figures *figures)
     (void)printf("\n%u pupils, %u days, a fix each %u s, %s gates\n", options->pupils,
                  options->days, options->interval_ms / 1000, options->gates ? "with" : "without");
     (void)printf(
-        "rule             kind        true found%%  missed  brief   false  per 10 k  double"
+        "rule             kind         true found%%  missed  brief   false  per 10 k  double"
         "  delay s: 50 90 99  dated\n");
     for (uint32_t i = 0; i <= RULES; i++) {
         score(run.crossings.items, run.crossings.count, run.raised[i].items, run.raised[i].count,

@@ -75,12 +75,15 @@ static bool crosses(const struct rule *rule, struct rule_place *place, const str
     return place->run >= rule->kind->in_a_row;
 }
 
-static enum alert_type type_of(const struct fence *fence, bool inside)
+enum score_type rule_score_type(const struct fence *fence, bool entered)
 {
     if (fence->kind == FENCE_DANGER) {
-        return inside ? ALERT_DANGER : ALERT_NONE;
+        return entered ? SCORE_DANGER : SCORE_NONE;
     }
-    return inside ? ALERT_ENTERED : ALERT_LEFT;
+    if (fence->kind == FENCE_SCHOOL) {
+        return entered ? SCORE_ENTERED : SCORE_LEFT;
+    }
+    return entered ? SCORE_PLACE_ENTERED : SCORE_PLACE_LEFT;
 }
 
 uint32_t rule_step(struct rule *rule, const struct fence_set *fences, const struct rule_fix *fix,
@@ -103,8 +106,8 @@ uint32_t rule_step(struct rule *rule, const struct fence_set *fences, const stru
         if (crosses(rule, place, fix)) {
             place->inside = !place->inside;
             place->run = 0;
-            enum alert_type type = type_of(fence, place->inside);
-            if (type != ALERT_NONE && count < capacity) {
+            enum score_type type = rule_score_type(fence, place->inside);
+            if (type != SCORE_NONE && count < capacity) {
                 ret[count++] = (struct score_mark){.pupil_no = fix->pupil_no,
                                                    .fence_no = fence->no,
                                                    .type = (uint8_t)type,

@@ -9,6 +9,7 @@
 
 #include "base/status.h"
 #include "bench/presence_score.h"
+#include "core/event.h"
 #include "core/fences.h"
 
 struct rule_kind {
@@ -22,6 +23,9 @@ extern const struct rule_kind rule_kinds[RULES];
 
 #define RULE_REACH_M    20.0F
 #define RULE_PLACES_MAX 64u
+
+/* What crossing that fence is scored as. */
+enum score_type rule_score_type(const struct fence *fence, bool entered);
 
 struct rule_place {
     uint32_t fence; /* place in the set + 1; 0: free */

@@ -101,15 +101,17 @@ static enum status step_engine(struct run *run, const struct engine_input *input
         if (alerts[i].type > ALERT_DANGER) {
             continue;
         }
+        const struct fence *fence = fence_set_by_no(run->fences, alerts[i].fence_no);
         struct score_mark *mark = add_mark(&run->raised[0]);
         if (mark == NULL) {
             return STATUS_NO_MEMORY;
         }
-        *mark = (struct score_mark){.pupil_no = alerts[i].pupil_no,
-                                    .fence_no = alerts[i].fence_no,
-                                    .type = alerts[i].type,
-                                    .time_ms = alerts[i].time_ms,
-                                    .raised_ms = alerts[i].raised_ms};
+        *mark = (struct score_mark){
+            .pupil_no = alerts[i].pupil_no,
+            .fence_no = alerts[i].fence_no,
+            .type = (uint8_t)rule_score_type(fence, alerts[i].type != ALERT_LEFT),
+            .time_ms = alerts[i].time_ms,
+            .raised_ms = alerts[i].raised_ms};
     }
     return STATUS_OK;
 }
@@ -204,16 +206,14 @@ static enum status take_truth(struct run *run, const struct sim_day *day)
         uint32_t count = sim_day_truth(day, i, crossings, 256);
         for (uint32_t k = 0; k < count && k < 256; k++) {
             const struct sim_crossing *one = &crossings[k];
-            bool danger = run->fences->items[one->fence].kind == FENCE_DANGER;
-            enum alert_type left = danger ? ALERT_NONE : ALERT_LEFT;
-            enum alert_type entered = danger ? ALERT_DANGER : ALERT_ENTERED;
+            const struct fence *fence = &run->fences->items[one->fence];
             struct score_mark *mark = add_mark(&run->crossings);
             if (mark == NULL) {
                 return STATUS_NO_MEMORY;
             }
             *mark = (struct score_mark){.pupil_no = day->pupils[i].pupil + 1,
                                         .fence_no = one->fence + 1,
-                                        .type = (uint8_t)(one->entered ? entered : left),
+                                        .type = (uint8_t)rule_score_type(fence, one->entered),
                                         .time_ms = day->config.midnight_ms + one->time_ms};
         }
     }

@@ -14,15 +14,24 @@
 #include <stdint.h>
 
 #include "bench/histogram.h"
-#include "core/alert.h"
 
 /* An alert may date its crossing this much too early or too late, and is raised after it. */
 #define SCORE_EARLY_MS 600000
 #define SCORE_LATE_MS  1200000
 
+enum score_type {
+    SCORE_NONE,    /* a danger zone left: makes what it undoes brief, is not scored itself */
+    SCORE_ENTERED, /* a school's ground */
+    SCORE_LEFT,
+    SCORE_DANGER,
+    SCORE_PLACE_ENTERED, /* a building, the playground, the front of a gate */
+    SCORE_PLACE_LEFT,
+    SCORE_TYPES
+};
+
 struct score_mark {
     uint32_t pupil_no, fence_no;
-    uint8_t type; /* ALERT_ENTERED, _LEFT, _DANGER; ALERT_NONE: a danger zone left, not scored */
+    uint8_t type;      /* enum score_type */
     bool brief, taken; /* crossings: set by score */
     int64_t time_ms;
     int64_t raised_ms; /* alerts */
@@ -36,7 +45,7 @@ struct score_kind {
 };
 
 struct score {
-    struct score_kind kinds[ALERT_DANGER + 1]; /* by enum alert_type */
+    struct score_kind kinds[SCORE_TYPES]; /* by enum score_type */
 };
 
 /* *ret is cleared first. */
