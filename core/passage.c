@@ -145,6 +145,25 @@ static void judge_zone(struct step *step, const struct way *way,
     }
 }
 
+/* Whatever a short way passes lies near its middle: cheaper to ask for, and mostly there is nothing. */
+static bool may_pass_zone(const struct step *step, const struct way *way)
+{
+    const struct fence_set *fences = step->engine->fences;
+    struct leg leg = leg_of(way->a, way->b);
+    float half_m = (float)longer_side(leg) * 0.0112F; /* more than half of it */
+    if (half_m > (float)(GEO_NEAR_M - 1)) {
+        return true;
+    }
+    struct geo_near near[GEO_FOUND_MAX];
+    uint32_t count = geo_index_near(fences->index, geo_way_point(way->a, way->b, 0.5), half_m + 1,
+                                    near, GEO_FOUND_MAX);
+    bool any = count > GEO_FOUND_MAX;
+    for (uint32_t i = 0; i < count && !any; i++) {
+        any = may_warn(step, &fences->items[near[i].shape]);
+    }
+    return any;
+}
+
 static void judge_way(struct step *step, const struct way *way)
 {
     struct geo_stretch stretches[PASSAGE_STRETCHES_MAX];

@@ -1,0 +1,168 @@
+/* bench-presence: what the engine's rule and those of peers find, miss and invent on simulated
+ * school days whose truth is known. */
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "bench/figures.h"
+#include "bench/presence_run.h"
+#include "cli/cli.h"
+
+static const char usage[] =
+    "bench-presence [--quick] [--json FILE]\n"
+    "  2,000 pupils x 10 school days at 60 s and 300 s, with gates and without; --quick: 200 x 3";
+
+static const char rules_of_scoring[] =
+    "An alert finds a crossing of its pupil, fence and direction when it dates it at most 10 min\n"
+    "too early or 20 min too late and is raised after it. A second one is double, one without a\n"
+    "crossing false. A crossing undone in less than one interval is brief, as is the one that\n"
+    "undoes it: neither found nor missed. One more day before the first is not counted.\n";
+
+static double percent(uint64_t part, uint64_t whole)
+{
+    return whole == 0 ? 0 : 100.0 * (double)part / (double)whole;
+}
+
+static double seconds(const struct histogram *times_ms, double part)
+{
+    return times_ms->count == 0 ? 0 : (double)histogram_percentile(times_ms, part) / 1000;
+}
+
+static double per_10k(uint64_t count, const struct run_options *options)
+{
+    return 1e4 * (double)count / ((double)options->pupils * options->days);
+}
+
+static void print_rule(const char *name, const struct score *score,
+                       const struct run_options *options)
+{
+    static const char *const words[SCORE_TYPES] = {"",       "entered",  "left",
+                                                   "danger", "place in", "place out"};
+    for (uint32_t type = SCORE_ENTERED; type < SCORE_TYPES; type++) {
+        const struct score_kind *kind = &score->kinds[type];
+        (void)printf(
+            "%-16s %-9s %7llu %6.2f %7llu %6llu %7llu %9.1f %7llu %6.0f %6.0f %6.0f %6.0f\n", name,
+            words[type], (unsigned long long)kind->crossings, percent(kind->found, kind->crossings),
+            (unsigned long long)kind->missed, (unsigned long long)kind->brief,
+            (unsigned long long)kind->wrong, per_10k(kind->wrong, options),
+            (unsigned long long)kind->doubled, seconds(&kind->delays_ms, 50),
+            seconds(&kind->delays_ms, 90), seconds(&kind->delays_ms, 99),
+            seconds(&kind->errors_ms, 50));
+    }
+    (void)fflush(stdout);
+}
+
+/* Grounds and danger zones together, or the places within the grounds. */
+struct sum {
+    uint64_t crossings, found, wrong;
+    struct histogram delays_ms;
+};
+
+static void sum_up(const struct score *score, enum score_type from, enum score_type to,
+                   struct sum *ret)
+{
+    *ret = (struct sum){0};
+    for (uint32_t type = from; type <= to; type++) {
+        const struct score_kind *kind = &score->kinds[type];
+        ret->crossings += kind->crossings;
+        ret->found += kind->found;
+        ret->wrong += kind->wrong;
+        ret->delays_ms.count += kind->delays_ms.count;
+        if (kind->delays_ms.max > ret->delays_ms.max) {
+            ret->delays_ms.max = kind->delays_ms.max;
+        }
+        for (uint32_t i = 0; i < HISTOGRAM_BUCKETS; i++) {
+            ret->delays_ms.counts[i] += kind->delays_ms.counts[i];
+        }
+    }
+}
+
+static void add(struct figures *figures, const char *what, const struct run_options *options,
+                double value)
+{
+    char key[FIGURE_KEY_BYTES_MAX];
+    (void)snprintf(key, sizeof key, "presence.%s%s", what,
+                   options->interval_ms == 300000 ? "_300s" : "");
+    figures_add(figures, key, value);
+}
+
+static void add_figures(struct figures *figures, uint32_t rule, const struct score *score,
+                        const struct run_options *options)
+{
+    static struct sum sum;
+    sum_up(score, SCORE_ENTERED, SCORE_DANGER, &sum);
+    double found_pct = percent(sum.found, sum.crossings);
+    double wrong = per_10k(sum.wrong, options);
+    double delay_s = seconds(&sum.delays_ms, 50);
+    if (rule == 0 && !options->gates) {
+        add(figures, "found_no_gates_pct", options, found_pct);
+        add(figures, "false_no_gates_per_10k_pupil_days", options, wrong);
+        add(figures, "delay_no_gates_median_s", options, delay_s);
+    } else if (rule == 0) {
+        add(figures, "found_pct", options, found_pct);
+        add(figures, "false_per_10k_pupil_days", options, wrong);
+        add(figures, "delay_median_s", options, delay_s);
+        sum_up(score, SCORE_PLACE_ENTERED, SCORE_PLACE_LEFT, &sum);
+        add(figures, "places_found_pct", options, percent(sum.found, sum.crossings));
+        add(figures, "places_false_per_10k_pupil_days", options, per_10k(sum.wrong, options));
+    } else if (rule == 1 && options->gates) {
+        add(figures, "naive_found_pct", options, found_pct);
+        add(figures, "naive_false_per_10k_pupil_days", options, wrong);
+        add(figures, "naive_delay_median_s", options, delay_s);
+    }
+}
+
+static int measure(const struct run_options *options, struct figures *figures)
+{
+    static struct run run;
+    static struct score result;
+    struct status_detail detail = {{0}};
+    if (run_days(&run, options, &detail) != STATUS_OK) {
+        return cli_fail("%s", detail.text);
+    }
+    (void)printf("\n%u pupils, %u days, a fix each %u s, %s gates\n", options->pupils,
+                 options->days, options->interval_ms / 1000, options->gates ? "with" : "without");
+    (void)printf(
+        "rule             kind         true found%%  missed  brief   false  per 10 k  double"
+        "  delay s: 50 90 99  dated\n");
+    for (uint32_t i = 0; i <= RULES; i++) {
+        score(run.crossings.items, run.crossings.count, run.raised[i].items, run.raised[i].count,
+              options->interval_ms, &result);
+        print_rule(i == 0 ? "evidence" : rule_kinds[i - 1].name, &result, options);
+        add_figures(figures, i, &result, options);
+    }
+    run_release(&run);
+    return CLI_OK;
+}
+
+int main(int argc, char **argv)
+{
+    const char *json = NULL;
+    bool quick = false;
+    const struct cli_option list[] = {{"--json", &json, NULL}, {"--quick", NULL, &quick}, {0}};
+    int words;
+    int outcome = cli_options(argc, argv, list, usage, &words);
+    if (outcome != CLI_OK) {
+        return outcome;
+    }
+    if (words > 1) {
+        return cli_usage(usage, "takes no words");
+    }
+    static const uint32_t intervals_ms[] = {60000, 300000};
+    struct figures figures = {0};
+    (void)fputs(rules_of_scoring, stdout);
+    for (uint32_t i = 0; i < 4; i++) {
+        struct run_options options = {.pupils = quick ? 200 : 2000,
+                                      .days = quick ? 3 : 10,
+                                      .interval_ms = intervals_ms[i / 2],
+                                      .gates = i % 2 == 0};
+        outcome = measure(&options, &figures);
+        if (outcome != CLI_OK) {
+            return outcome;
+        }
+    }
+    struct status_detail detail;
+    if (json != NULL && figures_write(&figures, json, &detail) != STATUS_OK) {
+        return cli_fail("%s", detail.text);
+    }
+    return CLI_OK;
+}

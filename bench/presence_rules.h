@@ -1,0 +1,56 @@
+/*
+ * presence_rules.h - the rules of peers, beside which the engine's is scored.
+ * Know: a fence without a place in a pupil's list is one that the pupil is outside of.
+ * Memory: the rule owns its places.
+ * Threads: one.
+ */
+#ifndef BENCH_PRESENCE_RULES_H
+#define BENCH_PRESENCE_RULES_H
+
+#include "base/status.h"
+#include "bench/presence_score.h"
+#include "core/event.h"
+#include "core/fences.h"
+
+struct rule_kind {
+    const char *name;
+    uint32_t accuracy_cm_max; /* vaguer fixes are ignored; 0: none */
+    uint32_t in_a_row;
+    float leave_m; /* outside only from this far on */
+};
+enum { RULES = 4 };
+extern const struct rule_kind rule_kinds[RULES];
+
+#define RULE_REACH_M    20.0F
+#define RULE_PLACES_MAX 64u
+
+/* What crossing that fence is scored as. */
+enum score_type rule_score_type(const struct fence *fence, bool entered);
+
+struct rule_place {
+    uint32_t fence; /* place in the set + 1; 0: free */
+    bool inside;
+    uint8_t run; /* fixes in a row that contradict */
+    int64_t run_ms;
+};
+
+struct rule {
+    const struct rule_kind *kind;
+    struct rule_place *places; /* RULE_PLACES_MAX a pupil */
+};
+
+enum status rule_init(struct rule *rule, const struct rule_kind *kind, uint32_t pupils) MUST_CHECK;
+void rule_release(struct rule *rule);
+
+struct rule_fix {
+    const struct event *event;
+    uint32_t pupil_no, school_no;
+    int64_t arrival_ms;
+    const struct geo_near *near; /* of RULE_REACH_M */
+    uint32_t near_count;
+};
+/* Writes what it raises, at most `capacity`; returns how many. */
+uint32_t rule_step(struct rule *rule, const struct fence_set *fences, const struct rule_fix *fix,
+                   struct score_mark *ret, uint32_t capacity);
+
+#endif

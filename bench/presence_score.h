@@ -1,0 +1,55 @@
+/*
+ * presence_score.h - alerts beside what truly happened: found, missed, false, double, brief.
+ * Know: a crossing and an alert are of one kind when pupil, fence and type agree. A crossing undone
+ * in less than brief_ms is brief with the one that undoes it: neither found nor missed, and an alert
+ * of it is not false.
+ * Units: Unix milliseconds.
+ * Memory: the caller's arrays, which are sorted in place.
+ * Threads: any.
+ */
+#ifndef BENCH_PRESENCE_SCORE_H
+#define BENCH_PRESENCE_SCORE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "bench/histogram.h"
+
+/* An alert may date its crossing this much too early or too late, and is raised after it. */
+#define SCORE_EARLY_MS 600000
+#define SCORE_LATE_MS  1200000
+
+enum score_type {
+    SCORE_NONE,    /* a danger zone left: makes what it undoes brief, is not scored itself */
+    SCORE_ENTERED, /* a school's ground */
+    SCORE_LEFT,
+    SCORE_DANGER,
+    SCORE_PLACE_ENTERED, /* a building, the playground, the front of a gate */
+    SCORE_PLACE_LEFT,
+    SCORE_TYPES
+};
+
+struct score_mark {
+    uint32_t pupil_no, fence_no;
+    uint8_t type;      /* enum score_type */
+    bool brief, taken; /* crossings: set by score */
+    int64_t time_ms;
+    int64_t raised_ms; /* alerts */
+};
+
+struct score_kind {
+    uint64_t crossings, found, missed, brief; /* crossings = found + missed, without brief ones */
+    uint64_t wrong, doubled, of_brief;        /* alerts that found nothing */
+    struct histogram delays_ms;               /* raised_ms - true time */
+    struct histogram errors_ms;               /* |time_ms - true time| */
+};
+
+struct score {
+    struct score_kind kinds[SCORE_TYPES]; /* by enum score_type */
+};
+
+/* *ret is cleared first. */
+void score(struct score_mark *crossings, uint32_t crossing_count, struct score_mark *alerts,
+           uint32_t alert_count, int64_t brief_ms, struct score *ret);
+
+#endif
