@@ -42,7 +42,7 @@
 #define PASSAGE_STRETCHES_MAX 64
 /* The moment of a crossing is reckoned from the distances to shapes of so many points at most, as
  * they are linear in them; of others it is the first fix on the other side. */
-#define CROSSING_POINTS_MAX 10000u
+#define CROSSING_POINTS_MAX 512u
 /* The same card, gate and direction again so soon is one pass read twice. */
 #define PASS_REPEAT_MS 10000
 /* A pass read this long before the pupil's last fix tells nothing about where the pupil is now. */

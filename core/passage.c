@@ -12,6 +12,7 @@ enum {
     BACK_PART = 12,           /* a neighbouring fix lies no farther back upon the way */
     ONE = 1 << 20,            /* the whole way, for places on it */
     CROSSING_MS_MAX = 600000, /* nobody goes straight on for longer */
+    CROSSING_REACH_CM = 1000000,
 };
 
 /* The way that the last two fixes make, and the one after them. */
@@ -150,7 +151,7 @@ static bool may_pass_zone(const struct step *step, const struct way *way)
 {
     const struct fence_set *fences = step->engine->fences;
     struct leg leg = leg_of(way->a, way->b);
-    float half_m = (float)longer_side(leg) * 0.0112F; /* more than half of it */
+    float half_m = (float)longer_side(leg) * 0.008F; /* more than half of it */
     if (half_m > (float)(GEO_NEAR_M - 1)) {
         return true;
     }
@@ -166,6 +167,9 @@ static bool may_pass_zone(const struct step *step, const struct way *way)
 
 static void judge_way(struct step *step, const struct way *way)
 {
+    if (!may_pass_zone(step, way)) {
+        return;
+    }
     struct geo_stretch stretches[PASSAGE_STRETCHES_MAX];
     uint32_t found = geo_index_way(step->engine->fences->index, way->a, way->b, stretches,
                                    PASSAGE_STRETCHES_MAX, NULL);
@@ -200,22 +204,18 @@ void step_passage(struct step *step)
     judge_way(step, &way);
 }
 
-static int64_t signed_cm(const struct geo_shape *shape, struct geo_point point)
-{
-    return (int64_t)(geo_shape_distance_m(shape, point) * 100);
-}
-
 int64_t passage_crossing_ms(const struct step *step, const struct fence *fence, int64_t dt_ms)
 {
     const struct event *event = step->event;
     const struct fence_set *fences = step->engine->fences;
-    const struct geo_shape *shape = &fences->shapes[fence - fences->items];
+    uint32_t number = (uint32_t)(fence - fences->items);
     if (event->type != EVENT_FIX || dt_ms > CROSSING_MS_MAX ||
-        shape->point_count > CROSSING_POINTS_MAX) {
+        fences->shapes[number].point_count > CROSSING_POINTS_MAX) {
         return event->time_ms;
     }
-    int64_t before_cm = signed_cm(shape, step->engine->pupils[step->pupil_no].before);
-    int64_t now_cm = signed_cm(shape, event->point);
+    int64_t before_cm = distance_to_cm(
+        fences->index, number, step->engine->pupils[step->pupil_no].before, CROSSING_REACH_CM);
+    int64_t now_cm = distance_to_cm(fences->index, number, event->point, CROSSING_REACH_CM);
     if ((before_cm < 0) == (now_cm < 0)) {
         return event->time_ms; /* an older run lost its place: the crossing was not here */
     }

@@ -271,7 +271,7 @@ static void the_moment_in_a_fence_of_very_many_corners_is_that_of_the_fix(void *
 {
     struct town *town = *state;
     for (uint32_t i = 0; i < 2; i++) {
-        town_take_fences(town, drawn(10000 + i));
+        town_take_fences(town, drawn(CROSSING_POINTS_MAX + i));
         (void)town_stay(town, 1, 2000 * i, 6, 60, 300, 0);
         assert_int_equal(town_stay(town, 1, 2000 * i + 360, 2, 60, 0, 0), 1);
         double crossed_s = 2000 * i + (i == 0 ? 340 : 360); /* two thirds of the minute */
