@@ -39,7 +39,7 @@ bool evidence_too_vague(const struct event *fix);
 int32_t evidence_sigma_cm(const struct event *fix);
 /* What a position at that signed distance (negative inside) says. */
 int32_t evidence_position_mn(int32_t distance_cm, int32_t sigma_cm);
-/* 1 - exp(-dt/25 s): errors of neighbouring seconds are the same error. dt_ms since the pupil's
+/* 1 - exp(-dt/30 s): errors of neighbouring seconds are the same error. dt_ms since the pupil's
  * last fix. */
 int32_t evidence_weight(int64_t dt_ms);
 /* What is left of a sum after dt_ms: 1 % less a minute, a fifth less over one gap at most. */
