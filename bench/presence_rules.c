@@ -11,12 +11,9 @@ const struct rule_kind rule_kinds[RULES] = {
 
 enum status rule_init(struct rule *rule, const struct rule_kind *kind, uint32_t pupils)
 {
-    struct rule_place *places = calloc((size_t)pupils * RULE_PLACES_MAX, sizeof *places);
-    if (places == NULL) {
-        return STATUS_NO_MEMORY;
-    }
-    *rule = (struct rule){kind, places};
-    return STATUS_OK;
+    *rule = (struct rule){kind, NULL};
+    rule->places = calloc((size_t)pupils * RULE_PLACES_MAX, sizeof *rule->places);
+    return rule->places != NULL ? STATUS_OK : STATUS_NO_MEMORY;
 }
 
 void rule_release(struct rule *rule)
