@@ -204,6 +204,9 @@ void step_passage(struct step *step)
     judge_way(step, &way);
 }
 
+/* Beyond, each distance would search the surroundings, 10 km of them. */
+_Static_assert(CROSSING_POINTS_MAX <= GEO_DISTANCE_POINTS, "one shape's edges alone are read");
+
 int64_t passage_crossing_ms(const struct step *step, const struct fence *fence, int64_t dt_ms)
 {
     const struct event *event = step->event;

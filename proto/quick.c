@@ -33,7 +33,7 @@ static bool take_u32(struct cursor *cursor, uint32_t *ret)
     return true;
 }
 
-/* Little-endian on the wire, as is every machine that this runs on (base/status.h). */
+/* Little-endian on the wire, as are the machines that this runs on (core/event.h). */
 static bool take_fixed(struct cursor *cursor, void *ret, size_t size)
 {
     if ((size_t)(cursor->end - cursor->at) < size) {
