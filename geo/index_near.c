@@ -244,7 +244,9 @@ static uint32_t join(const struct search *search, const uint32_t *covering, uint
         bool covers = at < covering_count && covering[at] == shape;
         at += covers;
         float distance_m = index_signed_distance(search->index, hit, covers);
-        give(answer, shape, fmaxf(distance_m, -search->reach_m), covers);
+        if (distance_m <= search->reach_m) { /* the square may be rounded down, and 0 is not out */
+            give(answer, shape, fmaxf(distance_m, -search->reach_m), covers);
+        }
     }
     for (; at < covering_count && covering[at] < end; at++) {
         give(answer, covering[at], -search->reach_m, true);
@@ -370,7 +372,7 @@ static bool give_hits(struct near_batch *batch, const struct search *search, uin
         uint32_t shape = search->hits[h].shape & SHAPE_MASK;
         float distance_m = index_signed_distance(search->index, &search->hits[h],
                                                  index_is_in_set(search->index, set, shape));
-        if (distance_m < -search->reach_m) { /* deep inside a round one */
+        if (fabsf(distance_m) > search->reach_m) { /* deep inside a round one; rounded down */
             continue;
         }
         if (batch->written == batch->capacity) {
