@@ -20,12 +20,11 @@ uint32_t index_find_set(const struct geo_index *index, struct geo_point p)
     return (entry & ENTRY_SLOT) == 0 ? entry : index_slot_set(index, p, spot, head, entry, bits);
 }
 
-uint32_t geo_index_find(const struct geo_index *index, struct geo_point point,
-                        uint32_t ret[GEO_FOUND_MAX])
+/* Apart, so that the other way needs no frame. */
+__attribute__((noinline)) static uint32_t find_plain(const struct geo_index *index,
+                                                     struct geo_point point,
+                                                     uint32_t ret[GEO_FOUND_MAX])
 {
-    if (index->has_avx2) {
-        return index_find_avx2(index, point, ret);
-    }
     uint32_t set = index_find_set(index, point);
     const uint32_t *items = index->set_items + index->set_starts[set];
     uint32_t count = index->set_starts[set + 1] - index->set_starts[set];
@@ -35,6 +34,12 @@ uint32_t geo_index_find(const struct geo_index *index, struct geo_point point,
         memcpy(ret, items, count * sizeof *items);
     }
     return count;
+}
+
+uint32_t geo_index_find(const struct geo_index *index, struct geo_point point,
+                        uint32_t ret[GEO_FOUND_MAX])
+{
+    return index->has_avx2 ? index_find_avx2(index, point, ret) : find_plain(index, point, ret);
 }
 
 /* ---- many points ---- */

@@ -80,7 +80,7 @@ AVX2 static inline __m256i lanes8_heads(const struct geo_index *index, uint32_t 
 /* index_place of each, and what it is made of: steps within the coarse cell, the western edge of the
  * entry's cell, log2 of the entries along the block. */
 struct lanes8_place {
-    __m256i place, north, east, west, side;
+    __m256i place, north, east, west;
 };
 
 AVX2 static inline struct lanes8_place lanes8_places(const struct geo_index *index, __m256i head,
@@ -93,7 +93,7 @@ AVX2 static inline struct lanes8_place lanes8_places(const struct geo_index *ind
     east = _mm256_and_si256(east, mask);
     __m256i row = _mm256_srlv_epi32(north, bits), column = _mm256_srlv_epi32(east, bits);
     return (struct lanes8_place){_mm256_add_epi32(_mm256_sllv_epi32(row, side), column), north,
-                                 east, _mm256_sllv_epi32(column, bits), side};
+                                 east, _mm256_sllv_epi32(column, bits)};
 }
 
 #endif

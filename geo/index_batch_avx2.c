@@ -9,7 +9,7 @@
 struct batch {
     int32_t norths[INDEX_BATCH], easts[INDEX_BATCH], wests[INDEX_BATCH]; /* of the cell */
     uint32_t bytes[INDEX_BATCH]; /* where the entry is in the words */
-    uint32_t slots[INDEX_BATCH]; /* where the slots of its block are */
+    uint32_t blocks[INDEX_BATCH]; /* the first words of the entries */
 };
 
 AVX2 static inline void ask_eight(const struct geo_index *index, const struct geo_point *points,
@@ -26,10 +26,7 @@ AVX2 static inline void ask_eight(const struct geo_index *index, const struct ge
     lanes8_store(batch->wests + first, _mm256_sub_epi32(at.west, half));
     lanes8_store(batch->bytes + first,
                  _mm256_add_epi32(_mm256_slli_epi32(block, 2), _mm256_slli_epi32(at.place, 1)));
-    __m256i entries = _mm256_sllv_epi32(_mm256_set1_epi32(1), _mm256_add_epi32(at.side, at.side));
-    __m256i entry_words =
-        _mm256_max_epu32(_mm256_srli_epi32(entries, 1), _mm256_set1_epi32(UNIT_WORDS));
-    lanes8_store(batch->slots + first, _mm256_add_epi32(block, entry_words));
+    lanes8_store(batch->blocks + first, block);
     for (uint32_t i = first; i < first + LANES8; i++) {
         __builtin_prefetch((const char *)index->words + batch->bytes[i]);
     }
@@ -239,7 +236,7 @@ AVX2 void index_find_some_avx2(const struct geo_index *index, const struct geo_p
     for (uint32_t i = 0; i < whole; i++) { /* without a branch */
         uint32_t entry =
             *(const uint16_t *)(const void *)((const char *)index->words + batch.bytes[i]);
-        uint32_t word = batch.slots[i] + (entry & (ENTRY_UNITS - 1)) * UNIT_WORDS;
+        uint32_t word = batch.blocks[i] - (entry & (ENTRY_UNITS - 1)) * UNIT_WORDS;
         ret_sets[i] = entry;
         slotted.words[slotted.count] = word;
         slotted.points[slotted.count] = (uint8_t)i;

@@ -233,7 +233,7 @@ static enum status push_slot(struct build *build, const struct grid *grid, enum 
             return STATUS_OK;
         }
     }
-    ASSERT(count - first + words / UNIT_WORDS <= ENTRY_UNITS);
+    ASSERT(count - first + words / UNIT_WORDS < ENTRY_UNITS);
     if (!build_grow(slots, words) || !build_grow(kinds, words / UNIT_WORDS)) {
         return STATUS_NO_MEMORY;
     }
@@ -527,7 +527,14 @@ static size_t edges_in(const struct build *build, struct build_part part)
 static enum status divide(struct build *build, struct build_part part, struct build_cell cell,
                           const struct grid *grid, uint32_t column, uint32_t row, uint32_t levels);
 
-/* The block's entries and slots leave their stacks for the words. */
+/* Units were counted from the first slot, and are from the entries now. */
+static uint16_t entry_from_end(uint32_t entry, size_t slot_words)
+{
+    uint32_t units = (uint32_t)slot_words / UNIT_WORDS, unit = entry & (ENTRY_UNITS - 1);
+    return (uint16_t)((entry & ENTRY_SLOT) == 0 ? entry : entry - unit + (units - unit));
+}
+
+/* The block's slots and entries leave their stacks for the words. */
 static enum status write_block(struct build *build, const struct grid *grid, uint32_t side,
                                uint32_t *ret_head)
 {
@@ -541,17 +548,19 @@ static enum status write_block(struct build *build, const struct grid *grid, uin
     while (store->word_count % UNIT_WORDS != 0) { /* a slot lies in one line of the cache */
         store->words[store->word_count++] = 0;
     }
+    if (slot_words > 0) {
+        memcpy(store->words + store->word_count, build->slots.items + grid->slots,
+               slot_words * sizeof *store->words);
+    }
+    store->word_count += slot_words;
     uint32_t *at = store->words + store->word_count;
     memset(at, 0, entry_words * sizeof *at);
     for (size_t i = 0; i < entries; i++) {
-        uint16_t entry = (uint16_t)build->entries.items[grid->entries + i];
+        uint16_t entry = entry_from_end(build->entries.items[grid->entries + i], slot_words);
         memcpy((char *)at + i * sizeof entry, &entry, sizeof entry);
     }
-    if (slot_words > 0) {
-        memcpy(at + entry_words, build->slots.items + grid->slots, slot_words * sizeof *at);
-    }
     *ret_head = (uint32_t)store->word_count << 3 | side;
-    store->word_count += entry_words + slot_words;
+    store->word_count += entry_words;
     return STATUS_OK;
 }
 

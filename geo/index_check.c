@@ -22,11 +22,12 @@ static bool walk_entry(const struct walk *walk, uint32_t head, uint32_t entry,
     cell.set = entry;
     cell.slot = NULL;
     if ((entry & ENTRY_SLOT) != 0) {
-        cell.slot = index_slot(index->words, head, entry);
         cell.kind = index_kind(entry);
-        if ((size_t)(cell.slot - index->words) + index_slot_words(cell.kind) > index->word_count) {
+        uint32_t before = (entry & (ENTRY_UNITS - 1)) * UNIT_WORDS;
+        if (before > head >> 3 || index_slot_words(cell.kind) > before) {
             return false;
         }
+        cell.slot = index_slot(index->words, head, entry);
         if (cell.kind == SLOT_WIDE && cell.slot[0] == WIDE_BLOCK) {
             return walk_block(walk, cell.slot[1], cell);
         }

@@ -35,6 +35,23 @@ AVX2 static inline uint32_t cross_four(const struct crossing *c, uint32_t *ret_t
     return (uint32_t)_mm256_movemask_pd(_mm256_castsi256_pd(crossed));
 }
 
+/* As cross_four, of two edges. */
+AVX2 static inline uint32_t cross_two(__m128i points, __m128i lons, __m128i low, __m128i high,
+                                      uint32_t *ret_touched)
+{
+    __m128i d = _mm_sub_epi32(high, low), q = _mm_sub_epi32(points, low);
+    __m128i side = _mm_sub_epi64(_mm_mul_epi32(d, _mm_srli_epi64(q, 32)),
+                                 _mm_mul_epi32(_mm_srli_epi64(d, 32), q));
+    __m128i not_above = _mm_andnot_si128(_mm_slli_epi64(_mm_cmpgt_epi32(lons, low), 32),
+                                         _mm_cmpgt_epi32(low, points));
+    __m128i below = _mm_or_si128(_mm_slli_epi64(_mm_cmpgt_epi32(lons, high), 32),
+                                 _mm_cmpgt_epi32(high, points));
+    __m128i crossed = _mm_andnot_si128(not_above, _mm_and_si128(below, side));
+    __m128i touched = _mm_cmpeq_epi64(side, _mm_setzero_si128());
+    *ret_touched = (uint32_t)_mm_movemask_pd(_mm_castsi128_pd(touched));
+    return (uint32_t)_mm_movemask_pd(_mm_castsi128_pd(crossed));
+}
+
 /* Edges as slots hold them, two a half: 0, 2, 1, 3. */
 AVX2 static inline void put_edges(struct crossing *c, __m128i first, __m128i second)
 {

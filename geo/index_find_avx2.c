@@ -36,18 +36,31 @@ APART static uint32_t give_rare(const struct geo_index *index, struct geo_point 
     return give_many(index, index_slot_set(index, p, spot, head, entry, index->cell_bits), ret);
 }
 
+/* The point from the middle of its coarse cell, twice, and in `ret_lons` the western edge of its
+ * leaf; longitudes in the low half of each lane, latitudes in the high one. */
+AVX2 static inline __m128i here_of(const struct geo_index *index, struct geo_point p, uint32_t head,
+                                   __m128i *ret_lons)
+{
+    __m128i at = _mm_cvtsi64_si128(packed(p.lon_e7, p.lat_e7)); /* as it lies in memory */
+    at = _mm_sub_epi32(at, _mm_loadl_epi64((const __m128i *)(const void *)&index->lat));
+    at = _mm_and_si128(at, _mm_loadl_epi64((const __m128i *)(const void *)&index->cell_mask));
+    at = _mm_sub_epi32(at, _mm_loadl_epi64((const __m128i *)(const void *)&index->cell_half));
+    at = _mm_shuffle_epi32(at, 0x11);
+    __m128i bits = _mm_cvtsi32_si128((int)(index->cell_bits - (head & 7)));
+    *ret_lons = _mm_sll_epi32(_mm_sra_epi32(at, bits), bits);
+    return at;
+}
+
 AVX2 APART static uint32_t give_four(const struct geo_index *index, struct geo_point p,
-                                     uint32_t head, uint32_t entry, struct index_spot spot,
-                                     uint32_t *ret)
+                                     uint32_t head, uint32_t entry, uint32_t *ret)
 {
     if (__builtin_expect(index_kind(entry) != SLOT_FOUR, 0)) {
         return give_rare(index, p, head, entry, ret);
     }
     const uint32_t *slot = index_slot(index->words, head, entry);
-    struct geo_point here = index_here(index, spot);
-    struct crossing c = {
-        .points = _mm256_set1_epi64x(packed(here.lat_e7, here.lon_e7)),
-        .lons = _mm256_set1_epi32(index_west(index, spot, index->cell_bits - (head & 7)))};
+    __m128i lons, here = here_of(index, p, head, &lons);
+    struct crossing c = {.points = _mm256_broadcastsi128_si256(here),
+                         .lons = _mm256_broadcastsi128_si256(lons)};
     put_edges(&c, load_two(slot), load_two(slot + 4));
     uint32_t touched, crossed = cross_four(&c, &touched);
     return __builtin_expect(touched != 0, 0) ? give_rare(index, p, head, entry, ret)
@@ -57,22 +70,17 @@ AVX2 APART static uint32_t give_four(const struct geo_index *index, struct geo_p
 /* Leaves of one edge or two, without a branch that tells them apart: what stands in the place of a
  * second edge counts for nothing. */
 AVX2 APART static uint32_t give_slot(const struct geo_index *index, struct geo_point p,
-                                     uint32_t head, uint32_t entry, struct index_spot spot,
-                                     uint32_t *ret)
+                                     uint32_t head, uint32_t entry, uint32_t *ret)
 {
     uint32_t kind = index_kind(entry), edges = 2 * kind + 1; /* a bit each */
     if (__builtin_expect(kind > SLOT_TWO, 0)) {
-        return give_four(index, p, head, entry, spot, ret);
+        return give_four(index, p, head, entry, ret);
     }
     const uint32_t *slot = index_slot(index->words, head, entry);
-    __m128i held = _mm_shuffle_epi32(load_two(slot), 0xd8);
-    struct geo_point here = index_here(index, spot);
-    struct crossing c = {
-        .points = _mm256_set1_epi64x(packed(here.lat_e7, here.lon_e7)),
-        .lons = _mm256_set1_epi32(index_west(index, spot, index->cell_bits - (head & 7))),
-        .low = _mm256_castsi128_si256(_mm_cvtepi16_epi32(held)),
-        .high = _mm256_castsi128_si256(_mm_cvtepi16_epi32(_mm_srli_si128(held, 8)))};
-    uint32_t touched, crossed = cross_four(&c, &touched) & edges;
+    __m128i lons, here = here_of(index, p, head, &lons), held = load_two(slot);
+    __m128i low = _mm_cvtepi16_epi32(_mm_shuffle_epi32(held, 0x08));
+    __m128i high = _mm_cvtepi16_epi32(_mm_shuffle_epi32(held, 0x0d));
+    uint32_t touched, crossed = cross_two(here, lons, low, high, &touched) & edges;
     if (__builtin_expect((touched & edges) != 0, 0)) {
         return give_rare(index, p, head, entry, ret);
     }
@@ -86,7 +94,7 @@ AVX2 uint32_t index_find_avx2(const struct geo_index *index, struct geo_point p,
     uint32_t head = words[spot.word], side = head & 7, bits = index->cell_bits;
     uint32_t entry = index_entries(words, head)[index_place(side, bits, spot.east, spot.north)];
     return (entry & ENTRY_SLOT) == 0 ? give(index, entry, ret)
-                                     : give_slot(index, p, head, entry, spot, ret);
+                                     : give_slot(index, p, head, entry, ret);
 }
 
 bool index_has_avx2(void)

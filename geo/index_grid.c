@@ -64,6 +64,14 @@ static int64_t cells_along(int64_t low, int64_t high, uint32_t bits)
     return (high >> bits) - (low >> bits) + 1;
 }
 
+static void set_cell_bits(struct geo_index *index, uint32_t bits)
+{
+    int32_t mask = (int32_t)((1u << bits) - 1), half = (int32_t)(1u << (bits - 1));
+    index->cell_bits = bits;
+    index->cell_mask = (struct geo_point){mask, mask};
+    index->cell_half = (struct geo_point){half, half};
+}
+
 static void set_grid(struct geo_index *index)
 {
     struct build_extent all = build_extent_none;
@@ -72,7 +80,7 @@ static void set_grid(struct geo_index *index)
             build_widen_extent(&all, &index->shapes[i]);
         }
     }
-    index->cell_bits = CELL_BITS_MIN;
+    set_cell_bits(index, CELL_BITS_MIN);
     if (all.south > all.north) {
         return; /* no shapes: no cells */
     }
@@ -82,7 +90,7 @@ static void set_grid(struct geo_index *index)
            COARSE_CELLS_MAX) {
         bits++;
     }
-    index->cell_bits = bits;
+    set_cell_bits(index, bits);
     index->lat = (int32_t)((all.south >> bits) * ((int64_t)1 << bits));
     index->lon = (int32_t)((all.west >> bits) * ((int64_t)1 << bits));
     index->width = (uint32_t)cells_along(all.west, all.east, bits);

@@ -4,9 +4,10 @@
  * 2^side entries, which are sets, leaves, or finer blocks:
  *
  *     page    the find heads of a tile's cells, row by row, then their line heads
- *     head    block's first word << 3 | side                of a coarse cell, or of a finer block
- *     block   entries of 16 bits each, row by row, and from the next word of four its slots
- *     entry   a set's number, or ENTRY_SLOT | kind << 12 | number of the slot's first four words
+ *     head    first word of a block's entries << 3 | side   of a coarse cell, or of a finer block
+ *     block   its slots, then entries of 16 bits each, row by row
+ *     entry   a set's number, or ENTRY_SLOT | kind << 12 | how many times four words before the
+ *             entries the slot begins
  *     one     an edge; the set where it is not crossed | its LEAF_ON, the set where it is
  *     two     two edges; sets by the edges crossed, a bit each, with flags on the first
  *     four    four edges, 0, 2, 1, 3; then what each way to cross them says: four sets in 16 bits each;
@@ -122,7 +123,8 @@ struct index_row {
 struct geo_index {
     int32_t lat, lon; /* the grid's low corner */
     uint32_t width, height;
-    uint32_t cell_bits; /* log2 of a coarse cell's side */
+    uint32_t cell_bits;                    /* log2 of a coarse cell's side */
+    struct geo_point cell_mask, cell_half; /* the steps within one, and half of them */
     uint32_t cell_count;
     uint32_t *tiles; /* first words of their pages, row by row, and one more, off the grid; 0: none,
                         for the store begins with a page of 0 */
@@ -164,7 +166,7 @@ static inline struct index_spot index_spot_of(const struct geo_index *index, str
     uint32_t east = (uint32_t)p.lon_e7 - (uint32_t)index->lon;
     uint32_t north = (uint32_t)p.lat_e7 - (uint32_t)index->lat;
     uint32_t column = east >> index->cell_bits, row = north >> index->cell_bits;
-    uint32_t mask = (1u << index->cell_bits) - 1;
+    uint32_t mask = (uint32_t)index->cell_mask.lat_e7;
     bool on_grid = (column < index->width) & (row < index->height);
     uint32_t tile = (row >> TILE_BITS) * index->tile_width + (column >> TILE_BITS);
     uint32_t place = (row % TILE_SIDE) * TILE_SIDE + column % TILE_SIDE;
@@ -183,7 +185,7 @@ static inline const uint16_t *index_entries(const uint32_t *words, uint32_t head
     return (const uint16_t *)(const void *)(words + (head >> 3));
 }
 
-/* The words that a block's entries take. */
+/* The words that a block's entries take, whole units. */
 static inline uint32_t index_entry_words(uint32_t side)
 {
     uint32_t words = (1u << (2 * side)) / 2;
@@ -192,8 +194,7 @@ static inline uint32_t index_entry_words(uint32_t side)
 
 static inline const uint32_t *index_slot(const uint32_t *words, uint32_t head, uint32_t entry)
 {
-    return words + (head >> 3) + index_entry_words(head & 7) +
-           (size_t)(entry & (ENTRY_UNITS - 1)) * UNIT_WORDS;
+    return words + (head >> 3) - (size_t)(entry & (ENTRY_UNITS - 1)) * UNIT_WORDS;
 }
 
 static inline enum slot_kind index_kind(uint32_t entry)
