@@ -21,9 +21,8 @@ uint32_t index_find_set(const struct geo_index *index, struct geo_point p)
 }
 
 /* Apart, so that the other way needs no frame. */
-__attribute__((noinline)) static uint32_t find_plain(const struct geo_index *index,
-                                                     struct geo_point point,
-                                                     uint32_t ret[GEO_FOUND_MAX])
+__attribute__((noinline)) static uint32_t
+find_plain(const struct geo_index *index, struct geo_point point, uint32_t ret[GEO_FOUND_MAX])
 {
     uint32_t set = index_find_set(index, point);
     const uint32_t *items = index->set_items + index->set_starts[set];

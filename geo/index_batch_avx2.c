@@ -8,7 +8,7 @@
 /* Where the points of a batch are, from the middles of their coarse cells, and their entries. */
 struct batch {
     int32_t norths[INDEX_BATCH], easts[INDEX_BATCH], wests[INDEX_BATCH]; /* of the cell */
-    uint32_t bytes[INDEX_BATCH]; /* where the entry is in the words */
+    uint32_t bytes[INDEX_BATCH];  /* where the entry is in the words */
     uint32_t blocks[INDEX_BATCH]; /* the first words of the entries */
 };
 
