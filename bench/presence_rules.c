@@ -11,14 +11,16 @@ const struct rule_kind rule_kinds[RULES] = {
 
 enum status rule_init(struct rule *rule, const struct rule_kind *kind, uint32_t pupils)
 {
-    *rule = (struct rule){kind, NULL};
+    *rule = (struct rule){.kind = kind};
     rule->places = calloc((size_t)pupils * RULE_PLACES_MAX, sizeof *rule->places);
-    return rule->places != NULL ? STATUS_OK : STATUS_NO_MEMORY;
+    rule->last_ms = calloc(pupils, sizeof *rule->last_ms);
+    return rule->places != NULL && rule->last_ms != NULL ? STATUS_OK : STATUS_NO_MEMORY;
 }
 
 void rule_release(struct rule *rule)
 {
     free(rule->places);
+    free(rule->last_ms);
     *rule = (struct rule){0};
 }
 
@@ -67,6 +69,7 @@ static bool crosses(const struct rule *rule, struct rule_place *place, const str
     }
     if (place->run == 0) {
         place->run_ms = fix->event->time_ms;
+        place->before_ms = rule->last_ms[fix->pupil_no];
     }
     place->run++;
     return place->run >= rule->kind->in_a_row;
@@ -109,6 +112,8 @@ uint32_t rule_step(struct rule *rule, const struct fence_set *fences, const stru
                                                    .fence_no = fence->no,
                                                    .type = (uint8_t)type,
                                                    .time_ms = place->run_ms,
+                                                   .earliest_ms = place->before_ms,
+                                                   .latest_ms = place->run_ms,
                                                    .raised_ms = fix->arrival_ms};
             }
         }
@@ -116,5 +121,6 @@ uint32_t rule_step(struct rule *rule, const struct fence_set *fences, const stru
             place->fence = 0;
         }
     }
+    rule->last_ms[fix->pupil_no] = fix->event->time_ms;
     return count;
 }

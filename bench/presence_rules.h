@@ -31,12 +31,13 @@ struct rule_place {
     uint32_t fence; /* place in the set + 1; 0: free */
     bool inside;
     uint8_t run; /* fixes in a row that contradict */
-    int64_t run_ms;
+    int64_t run_ms, before_ms; /* of the first of them, and of the fix before it */
 };
 
 struct rule {
     const struct rule_kind *kind;
     struct rule_place *places; /* RULE_PLACES_MAX a pupil */
+    int64_t *last_ms;          /* of a pupil's last fix that counted */
 };
 
 enum status rule_init(struct rule *rule, const struct rule_kind *kind, uint32_t pupils) MUST_CHECK;

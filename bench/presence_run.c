@@ -98,7 +98,7 @@ static enum status step_engine(struct run *run, const struct engine_input *input
     struct outbox outbox = {.alerts = alerts, .capacity = STEP_ALERTS_MAX};
     engine_step(run->engine, input, &outbox);
     for (uint32_t i = 0; i < outbox.count && counts; i++) {
-        if (alerts[i].type > ALERT_DANGER) {
+        if (alerts[i].type > ALERT_DANGER || alerts[i].earliest_ms < MIDNIGHT_MS + DAY_MS) {
             continue;
         }
         const struct fence *fence = fence_set_by_no(run->fences, alerts[i].fence_no);
@@ -111,6 +111,8 @@ static enum status step_engine(struct run *run, const struct engine_input *input
             .fence_no = alerts[i].fence_no,
             .type = (uint8_t)rule_score_type(fence, alerts[i].type != ALERT_LEFT),
             .time_ms = alerts[i].time_ms,
+            .earliest_ms = alerts[i].earliest_ms,
+            .latest_ms = alerts[i].latest_ms,
             .raised_ms = alerts[i].raised_ms};
     }
     return STATUS_OK;

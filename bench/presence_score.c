@@ -42,9 +42,10 @@ static void mark_brief(struct score_mark *crossings, uint32_t count, int64_t bri
 
 static bool may_match(const struct score_mark *crossing, const struct score_mark *alert)
 {
-    int64_t error_ms = alert->time_ms - crossing->time_ms;
-    return crossing->type == alert->type && error_ms >= -SCORE_EARLY_MS &&
-           error_ms <= SCORE_LATE_MS && alert->raised_ms >= crossing->time_ms;
+    return crossing->type == alert->type &&
+           crossing->time_ms >= alert->earliest_ms - SCORE_SLACK_MS &&
+           crossing->time_ms <= alert->latest_ms + SCORE_SLACK_MS &&
+           alert->raised_ms >= crossing->time_ms;
 }
 
 /* Which crossing an alert would rather be of: free ones first, then brief ones, then those found. */

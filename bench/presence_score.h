@@ -15,9 +15,9 @@
 
 #include "bench/histogram.h"
 
-/* An alert may date its crossing this much too early or too late, and is raised after it. */
-#define SCORE_EARLY_MS 600000
-#define SCORE_LATE_MS  1200000
+/* The crossing that an alert finds lies within the alert's bounds, give or take this for clocks that
+ * are wrong, and before it was raised. */
+#define SCORE_SLACK_MS 300000
 
 enum score_type {
     SCORE_NONE,    /* a danger zone left: makes what it undoes brief, is not scored itself */
@@ -34,7 +34,7 @@ struct score_mark {
     uint8_t type;      /* enum score_type */
     bool brief, taken; /* crossings: set by score */
     int64_t time_ms;
-    int64_t raised_ms; /* alerts */
+    int64_t earliest_ms, latest_ms, raised_ms; /* alerts */
 };
 
 struct score_kind {

@@ -41,6 +41,7 @@ struct alert {
     uint32_t fence_no, fence_version; /* entered, left, danger */
     uint32_t gate_no;                 /* gate pass */
     int64_t time_ms;                  /* when it happened, as near as known */
+    int64_t earliest_ms, latest_ms;   /* and within which bounds */
     int64_t raised_ms;                /* when it was known: arrival of what settled it */
     struct geo_point point;           /* last position known, with has_position */
     uint32_t accuracy_cm;

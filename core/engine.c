@@ -93,7 +93,7 @@ struct alert *step_raise(struct step *step, enum alert_type type, enum severity 
     alert->school_no = step->school_no;
     alert->pupil_no = step->pupil_no;
     alert->card_no = step->event->card_no;
-    alert->time_ms = time_ms;
+    alert->time_ms = alert->earliest_ms = alert->latest_ms = time_ms;
     alert->raised_ms = step->input->now_ms;
     alert->late = alert->raised_ms - time_ms > TIME_LATE_MS;
     alert->cause = *step->input->u.event.origin;

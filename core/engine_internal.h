@@ -21,6 +21,8 @@ struct pupil_state {
     uint16_t base_mn;
     uint16_t accuracy_cm;            /* of the newest fix; 0: not told */
     uint8_t sigma_m, before_sigma_m; /* rounded up; UINT8_MAX: that or more */
+    uint16_t clear_s; /* so long before last_ms were the newest two clear fixes in a row */
+    bool was_vague;   /* the last fix, whether it told something or not */
     uint8_t way_s; /* the way from `before` to `point` took so long; 0: it tells no passage */
 };
 _Static_assert(sizeof(struct pupil_state) == 48 && FIX_ACCURACY_CM_MAX <= UINT16_MAX,
@@ -79,8 +81,8 @@ static inline bool concerns(const struct step *step, const struct fence *fence)
 
 /* position.c */
 void step_fix(struct step *step);
-void step_raise_crossing(struct step *step, const struct fence *fence, enum alert_type type,
-                         int64_t time_ms);
+struct alert *step_raise_crossing(struct step *step, const struct fence *fence,
+                                  enum alert_type type, int64_t time_ms);
 /* A pass in that direction is evidence for the grounds of the gate's school. */
 void step_weigh_pass(struct step *step, uint32_t school_no);
 bool fence_is_known(const struct engine *engine, uint32_t pupil_no, uint32_t fence_no);
@@ -93,6 +95,9 @@ void step_passage(struct step *step);
 /* Before this fix moves the pupil: whole seconds from the last fix to this one, where the straight way between them may be
  * believed so far; else 0. */
 uint8_t passage_way_s(const struct pupil_state *pupil, const struct event *fix);
+/* Is the fix, dt_ms after the one before it, so far from that that nobody can be so fast? After that
+ * fix has moved the pupil. */
+bool passage_is_leap(const struct pupil_state *pupil, const struct event *fix, int64_t dt_ms);
 /* When the pupil crossed the boundary, if that was between the last fix and this one, dt_ms after
  * it: by their distances to it, as at a steady pace. A pass tells its own time. */
 int64_t passage_crossing_ms(const struct step *step, const struct fence *fence, int64_t dt_ms);

@@ -72,23 +72,33 @@ int32_t evidence_weight(int64_t dt_ms)
     return weight > EVIDENCE_WEIGHT_MIN ? weight : EVIDENCE_WEIGHT_MIN;
 }
 
-int32_t evidence_fade(int32_t sum_mn, int64_t dt_ms)
+int32_t evidence_doubt(int32_t sum_mn, int32_t base_mn)
+{
+    return base_mn + (sum_mn - base_mn) * 3 / 4;
+}
+
+/* ln of the chance that a lie does not last so long, and does not lead so far: whole minutes and
+ * steps of 50 m. */
+enum { LASTS_MINUTES = 10, LEADS_STEPS = 8, LEADS_STEP_M = 50 };
+static const int16_t lasts_table[LASTS_MINUTES + 1] = {0,   0,    0,    100,  300, 500,
+                                                       800, 1200, 2000, 4000, 5000};
+static const int16_t leads_table[LEADS_STEPS + 1] = {0, 0, 0, 300, 800, 1500, 2500, 4500, 5500};
+
+int32_t evidence_lasting_mn(int64_t run_ms, uint32_t away_m)
+{
+    ASSERT(run_ms >= 0);
+    int64_t minute = run_ms * 1024 / 60000, step = (int64_t)away_m * 1024 / LEADS_STEP_M;
+    int32_t lasts = minute >= LASTS_MINUTES * 1024 ? lasts_table[LASTS_MINUTES]
+                                                   : between(lasts_table, minute);
+    int32_t leads =
+        step >= LEADS_STEPS * 1024 ? leads_table[LEADS_STEPS] : between(leads_table, step);
+    return EVIDENCE_CAP_MN + lasts + leads;
+}
+
+int32_t evidence_fade(int32_t sum_mn, int32_t base_mn, int64_t dt_ms)
 {
     ASSERT(dt_ms >= 0);
     const int64_t gap_max_ms = 1200000, minute_percent_ms = 6000000; /* 20 and 100 minutes */
     int64_t gap_ms = dt_ms < gap_max_ms ? dt_ms : gap_max_ms;
-    return (int32_t)(sum_mn - sum_mn * gap_ms / minute_percent_ms);
-}
-
-int32_t evidence_add(int32_t sum_mn, int32_t word_mn, int32_t weight)
-{
-    int32_t moved = sum_mn + word_mn * weight / EVIDENCE_ONE;
-    int32_t reach = word_mn * EVIDENCE_REPEAT_MAX;
-    if (word_mn > 0 && moved > reach) {
-        return sum_mn > reach ? sum_mn : reach;
-    }
-    if (word_mn < 0 && moved < reach) {
-        return sum_mn < reach ? sum_mn : reach;
-    }
-    return moved;
+    return (int32_t)(sum_mn - (sum_mn - base_mn) * gap_ms / minute_percent_ms);
 }

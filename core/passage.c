@@ -7,6 +7,10 @@ enum {
     WAY_MS_MAX = 180000,
     WAY_STEPS_A_S_MAX = 1259, /* 14 m/s: a bus in town; what is faster is a train, or a lie */
     WAY_SIGMA_M_MAX = 100,    /* a cell tower tells no way */
+    STEPS_A_M = 90,           /* of latitude */
+    LEAP_MS_MAX = 600000,
+    LEAP_STEPS_MIN = 100 * STEPS_A_M,
+    LEAP_STEPS_A_S = 20 * STEPS_A_M,
     WAY_STEPS_MIN = 1500,     /* some 15 m: nothing on a shorter way is deep enough */
     BEND_PART = 16,           /* people leave the straight line by this part of the way */
     BACK_PART = 12,           /* a neighbouring fix lies no farther back upon the way */
@@ -78,6 +82,16 @@ uint8_t passage_way_s(const struct pupil_state *pupil, const struct event *fix)
     return (uint8_t)(ms / 1000);
 }
 
+bool passage_is_leap(const struct pupil_state *pupil, const struct event *fix, int64_t dt_ms)
+{
+    if (dt_ms > LEAP_MS_MAX) {
+        return false;
+    }
+    int64_t side = longer_side(leg_of(pupil->before, fix->point));
+    int64_t error = ((int64_t)pupil->before_sigma_m + pupil->sigma_m) * 2 * STEPS_A_M;
+    return side > LEAP_STEPS_MIN + error + dt_ms * LEAP_STEPS_A_S / 1000;
+}
+
 static bool covers(const struct geo_index *index, uint32_t shape, struct geo_point point)
 {
     uint32_t found[GEO_FOUND_MAX];
@@ -109,9 +123,9 @@ static bool convinces(const struct way *way, const struct geo_index *index,
     int32_t distance =
         distance_to_cm(index, stretch->shape, geo_way_point(way->a, way->b, (double)middle / ONE),
                        sigmas_max * (sigma_a_cm > sigma_b_cm ? sigma_a_cm : sigma_b_cm));
-    int32_t sum =
-        evidence_add(evidence_position_mn(distance, sigma_a_cm),
-                     evidence_position_mn(distance, sigma_b_cm), evidence_weight(way->ms));
+    int32_t sum = evidence_position_mn(distance, sigma_a_cm) +
+                  evidence_position_mn(distance, sigma_b_cm) * evidence_weight(way->ms) /
+                      EVIDENCE_ONE;
     return sum >= EVIDENCE_DANGER_MN;
 }
 
@@ -138,8 +152,10 @@ static void judge_zone(struct step *step, const struct way *way,
         if (convinces(way, fences->index, &stretches[i])) {
             int64_t from = (int64_t)(stretches[i].from * ONE);
             if (!covers(fences->index, stretches[i].shape, way->next)) {
-                step_raise_crossing(step, fence, ALERT_DANGER,
-                                    way->start_ms + way->ms * from / ONE);
+                struct alert *alert = step_raise_crossing(
+                    step, fence, ALERT_DANGER, way->start_ms + way->ms * from / ONE);
+                alert->earliest_ms = way->start_ms;
+                alert->latest_ms = way->start_ms + way->ms;
             }
             return;
         }

@@ -39,7 +39,7 @@ uint32_t presences_find(const struct presences *presences, uint32_t pupil_no, ui
 static void leave_line(struct presences *presences, uint32_t place)
 {
     struct presence *presence = &presences->items[place];
-    if (!presence->waiting) {
+    if ((presence->flags & PRESENCE_WAITING) == 0) {
         return;
     }
     if (presence->older != 0) {
@@ -53,7 +53,7 @@ static void leave_line(struct presences *presences, uint32_t place)
         presences->newest = presence->older;
     }
     presence->older = presence->newer = 0;
-    presence->waiting = false;
+    presence->flags &= (uint8_t)~PRESENCE_WAITING;
 }
 
 void presences_touch(struct presences *presences, uint32_t place)
@@ -70,7 +70,7 @@ void presences_touch(struct presences *presences, uint32_t place)
         presences->oldest = place;
     }
     presences->newest = place;
-    presence->waiting = true;
+    presence->flags |= PRESENCE_WAITING;
 }
 
 uint32_t presences_add(struct presences *presences, uint32_t pupil_no, uint32_t fence_no)

@@ -16,17 +16,30 @@
 #include "base/arena.h"
 #include "base/status.h"
 
+enum presence_flag {
+    PRESENCE_PASSED = 1,     /* a gate pass is in the run */
+    PRESENCE_DENIED = 2,     /* two firm fixes in a row were for the state since the run began */
+    PRESENCE_STREAK_FOR = 4, /* the streak is for the state */
+    PRESENCE_LAST_FIRM = 8,  /* the last fix was firm */
+    PRESENCE_FIRM = 16,      /* the streak is against the state, and has begun */
+    PRESENCE_WAITING = 32,   /* in the list of those that may make room */
+};
+
+/* A run is what has spoken against the present state (unknown: for inside) since something last spoke
+ * clearly for it; a streak is what fixes have said firmly one after the other, for or against. */
 struct presence {
-    int64_t run_ms; /* when the run of words against the present state (unknown: for inside) has
-                       the boundary crossed; 0: the last word was not against it */
+    int64_t run_ms; /* when the run crossed the boundary, as near as known; 0: there is none */
     uint32_t pupil_no, fence_no;
     uint32_t next;         /* of the same pupil, or of the free places; 0 ends */
     uint32_t older, newer; /* those that may make room, by last change */
-    int16_t sum_mn; /* evidence for inside; a settled state keeps only what speaks against it */
-    uint8_t state;  /* enum presence_state */
-    bool waiting;   /* in the list of those that may make room */
+    int16_t sum_mn;        /* evidence for inside; a settled state keeps only what speaks against it */
+    uint16_t since_s;      /* so long before run_ms was the fix before the run */
+    uint16_t lasts_s;      /* so long the streak has lasted */
+    uint16_t away_m;       /* how far its last fix was from the boundary; 0: a vague one since */
+    uint8_t state;         /* enum presence_state */
+    uint8_t flags;         /* enum presence_flag */
 };
-_Static_assert(sizeof(struct presence) == 32, "tens of bytes each");
+_Static_assert(sizeof(struct presence) == 40, "tens of bytes each");
 
 struct presences {
     struct presence *items; /* place 0 is none */
