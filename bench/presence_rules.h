@@ -30,7 +30,7 @@ enum score_type rule_score_type(const struct fence *fence, bool entered);
 struct rule_place {
     uint32_t fence; /* place in the set + 1; 0: free */
     bool inside;
-    uint8_t run; /* fixes in a row that contradict */
+    uint8_t run;               /* fixes in a row that contradict */
     int64_t run_ms, before_ms; /* of the first of them, and of the fix before it */
 };
 

@@ -17,7 +17,7 @@
 
 /* The crossing that an alert finds lies within the alert's bounds, give or take this for clocks that
  * are wrong, and before it was raised. */
-#define SCORE_SLACK_MS 300000
+#define SCORE_SLACK_MS 600000
 
 enum score_type {
     SCORE_NONE,    /* a danger zone left: makes what it undoes brief, is not scored itself */

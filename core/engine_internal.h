@@ -23,7 +23,7 @@ struct pupil_state {
     uint8_t sigma_m, before_sigma_m; /* rounded up; UINT8_MAX: that or more */
     uint16_t clear_s; /* so long before last_ms were the newest two clear fixes in a row */
     bool was_vague;   /* the last fix, whether it told something or not */
-    uint8_t way_s; /* the way from `before` to `point` took so long; 0: it tells no passage */
+    uint8_t way_s;    /* the way from `before` to `point` took so long; 0: it tells no passage */
 };
 _Static_assert(sizeof(struct pupil_state) == 48 && FIX_ACCURACY_CM_MAX <= UINT16_MAX,
                "one for every pupil");
@@ -79,10 +79,30 @@ static inline bool concerns(const struct step *step, const struct fence *fence)
     return fence->school_no == 0 || fence->school_no == step->school_no;
 }
 
-/* position.c */
-void step_fix(struct step *step);
+static inline uint16_t whole_seconds(int64_t ms)
+{
+    return (uint16_t)(ms <= 0 ? 0 : ms / 1000 < UINT16_MAX ? ms / 1000 : UINT16_MAX);
+}
+
+/* What a fix or a pass says of one fence. What is not firm does not count. */
+struct word {
+    const struct fence *fence;
+    int32_t mn, weight;
+    uint32_t away_m; /* of a fix from the boundary */
+    bool firm;
+    int64_t dt_ms;    /* since the pupil's last fix; 0: of a pass */
+    int64_t clear_ms; /* when it was last clear where the pupil was */
+};
+
+/* crossing.c */
+/* Adds the word to what is known of that place, and draws the consequence. The place may be free
+ * afterwards. */
+void step_weigh(struct step *step, uint32_t place, const struct word *word);
 struct alert *step_raise_crossing(struct step *step, const struct fence *fence,
                                   enum alert_type type, int64_t time_ms);
+
+/* position.c */
+void step_fix(struct step *step);
 /* A pass in that direction is evidence for the grounds of the gate's school. */
 void step_weigh_pass(struct step *step, uint32_t school_no);
 bool fence_is_known(const struct engine *engine, uint32_t pupil_no, uint32_t fence_no);

@@ -77,21 +77,23 @@ int32_t evidence_doubt(int32_t sum_mn, int32_t base_mn)
     return base_mn + (sum_mn - base_mn) * 3 / 4;
 }
 
-/* ln of the chance that a lie does not last so long, and does not lead so far: whole minutes and
- * steps of 50 m. */
-enum { LASTS_MINUTES = 10, LEADS_STEPS = 8, LEADS_STEP_M = 50 };
-static const int16_t lasts_table[LASTS_MINUTES + 1] = {0,   0,    0,    100,  300, 500,
-                                                       800, 1200, 2000, 4000, 5000};
+/* -1000 * ln of the chance that a lie lasts so many minutes, and leads so many times 50 m away. */
+enum { LASTS_MINUTES = 12, LEADS_STEPS = 8, LEADS_STEP_M = 50 };
+static const int16_t lasts_table[LASTS_MINUTES + 1] = {0,   0,    0,    0,    0,    200, 500,
+                                                       800, 1200, 1700, 2500, 4000, 5000};
 static const int16_t leads_table[LEADS_STEPS + 1] = {0, 0, 0, 300, 800, 1500, 2500, 4500, 5500};
 
-int32_t evidence_lasting_mn(int64_t run_ms, uint32_t away_m)
+int32_t evidence_lasting_mn(int64_t lasts_ms, uint32_t away_m)
 {
-    ASSERT(run_ms >= 0);
-    int64_t minute = run_ms * 1024 / 60000, step = (int64_t)away_m * 1024 / LEADS_STEP_M;
-    int32_t lasts = minute >= LASTS_MINUTES * 1024 ? lasts_table[LASTS_MINUTES]
-                                                   : between(lasts_table, minute);
-    int32_t leads =
-        step >= LEADS_STEPS * 1024 ? leads_table[LEADS_STEPS] : between(leads_table, step);
+    ASSERT(lasts_ms >= 0);
+    const int64_t minute_ms = 60000;
+    int32_t lasts = lasts_table[LASTS_MINUTES], leads = leads_table[LEADS_STEPS];
+    if (lasts_ms < LASTS_MINUTES * minute_ms) {
+        lasts = between(lasts_table, lasts_ms * 1024 / minute_ms);
+    }
+    if (away_m < LEADS_STEPS * LEADS_STEP_M) {
+        leads = between(leads_table, (int64_t)away_m * 1024 / LEADS_STEP_M);
+    }
     return EVIDENCE_CAP_MN + lasts + leads;
 }
 

@@ -123,9 +123,9 @@ static bool convinces(const struct way *way, const struct geo_index *index,
     int32_t distance =
         distance_to_cm(index, stretch->shape, geo_way_point(way->a, way->b, (double)middle / ONE),
                        sigmas_max * (sigma_a_cm > sigma_b_cm ? sigma_a_cm : sigma_b_cm));
-    int32_t sum = evidence_position_mn(distance, sigma_a_cm) +
-                  evidence_position_mn(distance, sigma_b_cm) * evidence_weight(way->ms) /
-                      EVIDENCE_ONE;
+    int32_t sum =
+        evidence_position_mn(distance, sigma_a_cm) +
+        evidence_position_mn(distance, sigma_b_cm) * evidence_weight(way->ms) / EVIDENCE_ONE;
     return sum >= EVIDENCE_DANGER_MN;
 }
 
@@ -152,8 +152,8 @@ static void judge_zone(struct step *step, const struct way *way,
         if (convinces(way, fences->index, &stretches[i])) {
             int64_t from = (int64_t)(stretches[i].from * ONE);
             if (!covers(fences->index, stretches[i].shape, way->next)) {
-                struct alert *alert = step_raise_crossing(
-                    step, fence, ALERT_DANGER, way->start_ms + way->ms * from / ONE);
+                struct alert *alert = step_raise_crossing(step, fence, ALERT_DANGER,
+                                                          way->start_ms + way->ms * from / ONE);
                 alert->earliest_ms = way->start_ms;
                 alert->latest_ms = way->start_ms + way->ms;
             }

@@ -1,4 +1,4 @@
-/* Fixes and passes as evidence: who moves across which fence. docs/presence.md tells why. */
+/* What fixes and passes say, of which fences. docs/presence.md tells why. */
 #include <string.h>
 
 #include "base/assert.h"
@@ -8,21 +8,8 @@
 enum {
     REACH_SIGMAS = 5, /* as far as words differ, and all that are firm */
     REACH_CM = 50000, /* as far as a lasting lie may lead */
-    PASS_BELIEVED_MS = 600000,
-    SUM_OVER_MN = 1200, /* a third of a word: the streak is over */
     WORTH_A_PLACE_MN = -2000,
-    CLEAR_SIGMA_M = 20,
-    VAGUE_MS_MAX = 300000, /* a run that was vague for longer did not begin there */
-};
-
-/* One word on one fence. Words that are not firm do not count. */
-struct word {
-    const struct fence *fence;
-    int32_t mn, weight;
-    uint32_t away_m; /* of a fix from the boundary */
-    bool firm;
-    int64_t dt_ms;    /* since the sums were last faded */
-    int64_t clear_ms; /* when it was last clear where the pupil was */
+    CLEAR_SIGMA_M = 20, /* up to there a fix tells clearly where the pupil is */
 };
 
 static uint32_t since_set(const struct engine *engine, uint32_t fence_no)
@@ -46,333 +33,6 @@ void pupil_rebase(struct engine *engine, uint32_t pupil_no)
     pupil->base_mn = 0;
 }
 
-static int32_t enter_threshold(const struct fence *fence)
-{
-    return fence->kind == FENCE_DANGER ? EVIDENCE_DANGER_MN : EVIDENCE_ENTER_MN;
-}
-
-struct alert *step_raise_crossing(struct step *step, const struct fence *fence,
-                                  enum alert_type type, int64_t time_ms)
-{
-    enum severity severity = (enum severity)fence->severity;
-    if (fence->severity == 0) {
-        severity = type == ALERT_DANGER ? SEVERITY_WARNING : SEVERITY_INFO;
-    }
-    struct alert *alert = step_raise(step, type, severity, time_ms);
-    alert->fence_no = fence->no;
-    alert->fence_version = fence->version;
-    return alert;
-}
-
-/* ---- runs of evidence ---- */
-
-static uint16_t seconds(int64_t ms)
-{
-    return (uint16_t)(ms <= 0 ? 0 : ms / 1000 < UINT16_MAX ? ms / 1000 : UINT16_MAX);
-}
-
-static void end_streak(struct presence *presence)
-{
-    presence->lasts_s = presence->away_m = 0;
-    presence->flags &= (uint8_t) ~(PRESENCE_STREAK_FOR | PRESENCE_LAST_FIRM | PRESENCE_FIRM);
-}
-
-static void end_run(struct presence *presence)
-{
-    presence->run_ms = 0;
-    presence->since_s = 0;
-    presence->flags &= (uint8_t) ~(PRESENCE_PASSED | PRESENCE_DENIED);
-    end_streak(presence);
-}
-
-/* What of the sum is owed to a pass. */
-static int32_t pass_mn(const struct presence *presence)
-{
-    if ((presence->flags & PRESENCE_PASSED) == 0) {
-        return 0;
-    }
-    return presence->state == PRESENCE_INSIDE ? -EVIDENCE_PASS_MN : EVIDENCE_PASS_MN;
-}
-
-/* Who leaves is in the open and seen clearly at once, who arrives is seen vaguely from then on: a run
- * that was vague for long was the walls, where it is one of leaving. */
-static void date_run(const struct step *step, struct presence *presence, const struct word *word,
-                     bool gets_firm)
-{
-    int64_t now_ms = step->event->time_ms, before_ms = word->clear_ms;
-    bool anew = gets_firm && (presence->flags & PRESENCE_PASSED) == 0 &&
-                ((presence->flags & PRESENCE_DENIED) != 0 ||
-                 (presence->state == PRESENCE_INSIDE && now_ms - presence->run_ms > VAGUE_MS_MAX));
-    if (presence->run_ms != 0 && !anew) {
-        return;
-    }
-    if (presence->run_ms != 0) {
-        before_ms = presence->run_ms - presence->since_s * INT64_C(1000);
-    }
-    presence->run_ms = passage_crossing_ms(step, word->fence, word->dt_ms);
-    presence->since_s = seconds(presence->run_ms - before_ms + 999);
-    presence->flags &= (uint8_t)~PRESENCE_DENIED;
-}
-
-/* Takes the fix into the streak. Returns how far the boundary is from it and from the one before it, at
- * least: a single lie does not lead both away. */
-static uint32_t go_on(struct presence *presence, const struct word *word, bool against)
-{
-    bool same = ((presence->flags & PRESENCE_STREAK_FOR) == 0) == against;
-    bool goes_on = same && (presence->flags & PRESENCE_LAST_FIRM) != 0;
-    if (!word->firm) {
-        presence->flags &= (uint8_t)~PRESENCE_LAST_FIRM;
-        presence->away_m = 0;
-        return 0;
-    }
-    if (!same) {
-        end_streak(presence); /* a lie that lasted is over */
-        presence->flags |= against ? 0 : PRESENCE_STREAK_FOR;
-    }
-    if (goes_on) {
-        presence->lasts_s = seconds(presence->lasts_s * INT64_C(1000) + word->dt_ms);
-        presence->flags |= against ? 0 : PRESENCE_DENIED;
-    }
-    uint32_t before_m = presence->away_m;
-    presence->flags |= PRESENCE_LAST_FIRM;
-    presence->away_m = (uint16_t)word->away_m;
-    return before_m < word->away_m ? before_m : word->away_m;
-}
-
-/* What a streak is worth at most: one lie that lasts may have told it all, or a single one before it
- * all but the first fix. */
-static int32_t streak_mn(const struct presence *presence, const struct word *word, uint32_t away_m)
-{
-    if ((presence->flags & PRESENCE_LAST_FIRM) == 0) {
-        return 0;
-    }
-    int64_t lasts_ms = presence->lasts_s * INT64_C(1000);
-    int64_t less_ms = lasts_ms > word->dt_ms ? lasts_ms - word->dt_ms : 0;
-    int32_t all = evidence_lasting_mn(lasts_ms, away_m);
-    int32_t less = evidence_lasting_mn(less_ms, away_m) + EVIDENCE_LIE_BEFORE_MN;
-    return less < all ? less : all;
-}
-
-/* Is nothing else left that would explain the run? Single lies are behind the sum, the noise of a
- * place behind firm words; there remains a lie that lasts. A gate knows better than that, and a pass
- * that nothing has contradicted for long is believed. */
-static bool is_sure(const struct step *step, const struct presence *presence, int32_t streak,
-                    int32_t sum, int32_t threshold, int32_t streak_min)
-{
-    if ((presence->flags & PRESENCE_PASSED) != 0) {
-        return sum >= threshold || (sum >= EVIDENCE_PASS_MN &&
-                                    step->event->time_ms - presence->run_ms >= PASS_BELIEVED_MS);
-    }
-    return sum >= threshold && (presence->flags & PRESENCE_STREAK_FOR) == 0 && streak >= streak_min;
-}
-
-/* Is it as sure as any state must be that there was nothing? By three fixes or more. */
-static bool is_over(const struct presence *presence, const struct word *word, int32_t streak)
-{
-    return (presence->flags & PRESENCE_STREAK_FOR) != 0 && streak >= EVIDENCE_LEAVE_MN &&
-           presence->lasts_s * INT64_C(1000) > word->dt_ms + word->dt_ms / 2;
-}
-
-static void raise_run(struct step *step, const struct presence *presence, const struct fence *fence,
-                      enum alert_type type)
-{
-    struct alert *alert = step_raise_crossing(step, fence, type, presence->run_ms);
-    alert->earliest_ms = presence->run_ms - presence->since_s * INT64_C(1000);
-    alert->latest_ms =
-        (presence->flags & PRESENCE_PASSED) != 0 ? presence->run_ms : step->event->time_ms;
-}
-
-/* ---- states ---- */
-
-static void settle_unknown(struct step *step, uint32_t place, const struct word *word, int32_t sum)
-{
-    struct presences *presences = &step->engine->presences;
-    struct presence *presence = &presences->items[place];
-    if (sum >= enter_threshold(word->fence)) {
-        presence->state = PRESENCE_INSIDE;
-        end_run(presence);
-        sum = 0;
-    } else if (sum <= -EVIDENCE_LEAVE_MN) {
-        if (fence_is_known(step->engine, presence->pupil_no, word->fence->no)) {
-            presences_drop(presences, place);
-            return;
-        }
-        sum = -EVIDENCE_LEAVE_MN;
-    }
-    presence->sum_mn = (int16_t)sum;
-    presences_touch(presences, place);
-}
-
-static void settle_inside(struct step *step, uint32_t place, const struct word *word, int32_t sum,
-                          int32_t streak)
-{
-    struct presences *presences = &step->engine->presences;
-    struct presence *presence = &presences->items[place];
-    bool left = is_sure(step, presence, streak, -sum, EVIDENCE_LEAVE_MN, EVIDENCE_LEAVE_MN) &&
-                step_has_room(step);
-    if (left) {
-        if (word->fence->kind != FENCE_DANGER) {
-            raise_run(step, presence, word->fence, ALERT_LEFT);
-        }
-        if (fence_is_known(step->engine, presence->pupil_no, word->fence->no)) {
-            presences_drop(presences, place);
-            return;
-        }
-        presence->state = PRESENCE_OUTSIDE;
-        sum = 0;
-    }
-    if (left || (sum == 0 && is_over(presence, word, streak))) {
-        end_run(presence);
-    }
-    presence->sum_mn = (int16_t)(sum < -EVIDENCE_SUM_MN_MAX ? -EVIDENCE_SUM_MN_MAX : sum);
-    presences_touch(presences, place);
-}
-
-static bool has_entered(const struct step *step, const struct presence *presence,
-                        const struct fence *fence, int32_t sum, int32_t streak)
-{
-    if (fence->kind == FENCE_DANGER) {
-        return sum >= EVIDENCE_DANGER_MN;
-    }
-    return is_sure(step, presence, streak, sum, EVIDENCE_ENTER_MN,
-                   EVIDENCE_ENTER_MN - EVIDENCE_HIT_MN);
-}
-
-static void settle_outside(struct step *step, uint32_t place, const struct word *word, int32_t sum,
-                           int32_t streak)
-{
-    struct presences *presences = &step->engine->presences;
-    struct presence *presence = &presences->items[place];
-    bool entered =
-        has_entered(step, presence, word->fence, sum, streak) && step_has_room(step);
-    bool over = sum == 0 && is_over(presence, word, streak);
-    if (entered) {
-        raise_run(step, presence, word->fence,
-                  word->fence->kind == FENCE_DANGER ? ALERT_DANGER : ALERT_ENTERED);
-        presence->state = PRESENCE_INSIDE;
-        sum = 0;
-    } else if (over && fence_is_known(step->engine, presence->pupil_no, word->fence->no)) {
-        presences_drop(presences, place);
-        return;
-    }
-    if (entered || over) {
-        end_run(presence);
-    }
-    presence->sum_mn = (int16_t)(sum > EVIDENCE_SUM_MN_MAX ? EVIDENCE_SUM_MN_MAX : sum);
-    presences_touch(presences, place);
-}
-
-/* What is not firm adds nothing and makes what was said before it doubtful, for a lie stands alone.
- * Firm words of the same minute share errors, unless they contradict each other. */
-static int32_t add_word(const struct presence *presence, const struct word *word, bool goes_on)
-{
-    int32_t base_mn = pass_mn(presence);
-    int32_t sum = evidence_fade(presence->sum_mn, base_mn, word->dt_ms);
-    return !word->firm ? evidence_doubt(sum, base_mn)
-                       : sum + word->mn * (goes_on ? word->weight : EVIDENCE_ONE) / EVIDENCE_ONE;
-}
-
-/* Fixes deny a pass by no more than their streak is worth. */
-static int32_t keep_pass(const struct presence *presence, int32_t sum, int32_t streak)
-{
-    int32_t left_mn = EVIDENCE_PASS_MN - streak;
-    if ((presence->flags & PRESENCE_PASSED) == 0 || left_mn <= 0) {
-        return sum;
-    }
-    return presence->state == PRESENCE_INSIDE ? (sum > -left_mn ? -left_mn : sum)
-                                              : (sum < left_mn ? left_mn : sum);
-}
-
-static void settle(struct step *step, uint32_t place, const struct word *word, int32_t sum,
-                   int32_t streak)
-{
-    switch ((enum presence_state)step->engine->presences.items[place].state) {
-    case PRESENCE_INSIDE:
-        settle_inside(step, place, word, sum < 0 ? sum : 0, streak);
-        break;
-    case PRESENCE_OUTSIDE:
-        settle_outside(step, place, word, sum > 0 ? sum : 0, streak);
-        break;
-    case PRESENCE_UNKNOWN:
-        settle_unknown(step, place, word, sum);
-        break;
-    }
-}
-
-static void weigh_fix(struct step *step, uint32_t place, const struct word *word)
-{
-    struct presence *presence = &step->engine->presences.items[place];
-    bool against = presence->state == PRESENCE_INSIDE ? word->mn < 0 : word->mn > 0;
-    bool same = ((presence->flags & PRESENCE_STREAK_FOR) == 0) == against;
-    int32_t sum =
-        add_word(presence, word, same && (presence->flags & PRESENCE_LAST_FIRM) != 0);
-    uint32_t away_m = go_on(presence, word, against);
-    if (against) {
-        date_run(step, presence, word, word->firm && (presence->flags & PRESENCE_FIRM) == 0);
-        presence->flags |= word->firm ? PRESENCE_FIRM : 0;
-    }
-    int32_t streak = streak_mn(presence, word, away_m);
-    if ((presence->flags & PRESENCE_STREAK_FOR) != 0) {
-        sum = keep_pass(presence, sum, streak);
-    } else if (sum < SUM_OVER_MN && sum > -SUM_OVER_MN) {
-        end_streak(presence);
-    }
-    settle(step, place, word, sum, streak);
-}
-
-static void begin_pass_run(const struct step *step, struct presence *presence)
-{
-    presence->run_ms = step->event->time_ms;
-    presence->since_s = 0;
-    presence->flags |= PRESENCE_PASSED;
-}
-
-/* Nobody who is outside passes a gate outwards: with some evidence under way, or an earlier pass that no
- * fix has borne out, the state was wrong until now. Else the run is over. */
-static void take_impossible_pass(struct step *step, uint32_t place, const struct word *word)
-{
-    struct presence *presence = &step->engine->presences.items[place];
-    bool inside = presence->state == PRESENCE_INSIDE;
-    int32_t sum = inside ? -presence->sum_mn : presence->sum_mn;
-    int32_t threshold = inside ? EVIDENCE_LEAVE_MN : enter_threshold(word->fence);
-    bool was_wrong = sum >= SUM_OVER_MN && sum + EVIDENCE_PASS_MN >= threshold &&
-                     word->fence->kind != FENCE_DANGER && step_has_room(step);
-    if (was_wrong) {
-        raise_run(step, presence, word->fence, inside ? ALERT_LEFT : ALERT_ENTERED);
-        presence->state = inside ? PRESENCE_OUTSIDE : PRESENCE_INSIDE;
-    }
-    end_run(presence);
-    presence->sum_mn = (int16_t)(was_wrong ? word->mn : 0);
-    if (was_wrong) {
-        begin_pass_run(step, presence);
-    }
-    presences_touch(&step->engine->presences, place);
-}
-
-static void weigh_pass(struct step *step, uint32_t place, const struct word *word)
-{
-    struct presence *presence = &step->engine->presences.items[place];
-    bool against = presence->state == PRESENCE_INSIDE ? word->mn < 0 : word->mn > 0;
-    if (presence->state != PRESENCE_UNKNOWN && !against) {
-        take_impossible_pass(step, place, word);
-        return;
-    }
-    if (against) {
-        begin_pass_run(step, presence);
-    }
-    settle(step, place, word, presence->sum_mn + word->mn, 0);
-}
-
-/* Adds the word to the sum and draws the consequence. The place may be free afterwards. */
-static void weigh(struct step *step, uint32_t place, const struct word *word)
-{
-    if (step->event->type == EVENT_PASS) {
-        weigh_pass(step, place, word);
-    } else {
-        weigh_fix(step, place, word);
-    }
-}
-
 /* A word on a fence without a place: outside as far as is known, or unknown with what the fixes far
  * from it have put there. */
 static void weigh_new(struct step *step, const struct word *word)
@@ -389,7 +49,7 @@ static void weigh_new(struct step *step, const struct word *word)
     struct presence *presence = &engine->presences.items[place];
     presence->state = known ? PRESENCE_OUTSIDE : PRESENCE_UNKNOWN;
     presence->sum_mn = (int16_t)(known ? 0 : -engine->pupils[step->pupil_no].base_mn);
-    weigh(step, place, word);
+    step_weigh(step, place, word);
 }
 
 /* A fix among the fences: those that cover it, by ascending shape. */
@@ -433,7 +93,7 @@ static void weigh_presences(struct step *step, const struct surroundings *here, 
             presences_drop(&engine->presences, place);
         } else {
             put_word(here, (uint32_t)(word.fence - here->fences->items), &word);
-            weigh(step, place, &word);
+            step_weigh(step, place, &word);
         }
         place = next;
     }
@@ -542,7 +202,7 @@ static void doubt(struct step *step)
         next = presence->next;
         struct word word = {.fence = fence_set_by_no(engine->fences, presence->fence_no)};
         if (word.fence != NULL) {
-            weigh(step, place, &word);
+            step_weigh(step, place, &word);
         }
     }
 }
@@ -579,9 +239,10 @@ static void take_fix(struct pupil_state *pupil, const struct event *fix)
 {
     int32_t sigma_m = (evidence_sigma_cm(fix) + 99) / 100;
     bool is_vague = sigma_m > CLEAR_SIGMA_M;
-    pupil->clear_s = !is_vague && !pupil->was_vague
-                         ? (uint16_t)0
-                         : seconds(fix->time_ms - pupil->last_ms + pupil->clear_s * INT64_C(1000));
+    pupil->clear_s =
+        !is_vague && !pupil->was_vague
+            ? (uint16_t)0
+            : whole_seconds(fix->time_ms - pupil->last_ms + pupil->clear_s * INT64_C(1000));
     pupil->was_vague = is_vague;
     pupil->way_s = passage_way_s(pupil, fix);
     pupil->before = pupil->point;
@@ -636,7 +297,7 @@ void step_weigh_pass(struct step *step, uint32_t school_no)
                             .firm = true};
         uint32_t place = presences_find(&engine->presences, step->pupil_no, word.fence->no);
         if (place != 0) {
-            weigh(step, place, &word);
+            step_weigh(step, place, &word);
         } else {
             weigh_new(step, &word);
         }

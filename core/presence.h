@@ -32,12 +32,12 @@ struct presence {
     uint32_t pupil_no, fence_no;
     uint32_t next;         /* of the same pupil, or of the free places; 0 ends */
     uint32_t older, newer; /* those that may make room, by last change */
-    int16_t sum_mn;        /* evidence for inside; a settled state keeps only what speaks against it */
-    uint16_t since_s;      /* so long before run_ms was the fix before the run */
-    uint16_t lasts_s;      /* so long the streak has lasted */
-    uint16_t away_m;       /* how far its last fix was from the boundary; 0: a vague one since */
-    uint8_t state;         /* enum presence_state */
-    uint8_t flags;         /* enum presence_flag */
+    int16_t sum_mn;   /* evidence for inside; a settled state keeps only what speaks against it */
+    uint16_t since_s; /* so long before run_ms was the fix before the run */
+    uint16_t lasts_s; /* so long the streak has lasted */
+    uint16_t away_m;  /* how far its last fix was from the boundary; 0: a vague one since */
+    uint8_t state;    /* enum presence_state */
+    uint8_t flags;    /* enum presence_flag */
 };
 _Static_assert(sizeof(struct presence) == 40, "tens of bytes each");
 

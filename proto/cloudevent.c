@@ -89,6 +89,10 @@ static void put_data(struct buffer *out, const struct alert *alert,
         put_string(out, "severity", severity_word((enum severity)alert->severity));
     }
     put_number(out, "time_ms", alert->time_ms);
+    if (alert->type <= ALERT_DANGER) {
+        put_number(out, "earliest_ms", alert->earliest_ms);
+        put_number(out, "latest_ms", alert->latest_ms);
+    }
     put_number(out, "raised_ms", alert->raised_ms);
     buffer_printf(out, ",\"late\":%s", alert->late ? "true" : "false");
     if (alert->type == ALERT_LOW_BATTERY && alert->battery_pct <= 100) {

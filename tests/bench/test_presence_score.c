@@ -13,6 +13,8 @@ static struct score_mark mark(uint32_t fence_no, enum score_type type, int64_t m
                                .fence_no = fence_no,
                                .type = (uint8_t)type,
                                .time_ms = minute * MINUTE_MS,
+                               .earliest_ms = (minute - 1) * MINUTE_MS,
+                               .latest_ms = (minute + 1) * MINUTE_MS,
                                .raised_ms = raised_minute * MINUTE_MS};
 }
 
@@ -44,8 +46,8 @@ static void a_crossing_is_missed_when_fence_direction_or_time_differ(void **stat
     struct score_mark crossings[] = {mark(1, SCORE_LEFT, 100, 0)};
     struct score_mark alerts[] = {
         mark(2, SCORE_LEFT, 100, 101), mark(1, SCORE_ENTERED, 100, 101),
-        mark(1, SCORE_LEFT, 121, 122), /* too late */
-        mark(1, SCORE_LEFT, 89, 101),  /* too early */
+        mark(1, SCORE_LEFT, 112, 122), /* too late */
+        mark(1, SCORE_LEFT, 88, 101),  /* too early */
         mark(1, SCORE_LEFT, 98, 99),   /* raised before it happened */
     };
     const struct score_kind *kind = scored(crossings, 1, alerts, 5, SCORE_LEFT);

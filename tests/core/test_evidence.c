@@ -43,35 +43,55 @@ static void thresholds_follow_from_the_wanted_error_rates(void **state)
     assert_int_equal(EVIDENCE_LEAVE_MN, lround(1000 * log(0.99 / 0.0002)));
     assert_int_equal(EVIDENCE_ENTER_MN, lround(1000 * log(0.99 / 0.002)));
     assert_int_equal(EVIDENCE_DANGER_MN, lround(1000 * log(0.99 / 0.01)));
-    assert_int_equal(EVIDENCE_PASS_MN, lround(1000 * log(0.97 / 0.03)));
+    assert_int_equal(EVIDENCE_PASS_MN, lround(1000 * log(149)));
+    assert_int_equal(EVIDENCE_STREAK_MN, lround(1000 * log(0.99 / 0.0006)));
+    assert_int_equal(EVIDENCE_LIE_BEFORE_MN, lround(10 * log(4.5)) * 100);
 }
 
-static void no_single_word_reaches_a_threshold(void **state)
+static void what_one_word_and_one_pass_can_do(void **state)
 {
     (void)state;
-    assert_true(EVIDENCE_CAP_MN < EVIDENCE_DANGER_MN && EVIDENCE_PASS_MN < EVIDENCE_DANGER_MN);
-    assert_true(2 * EVIDENCE_CAP_MN < EVIDENCE_LEAVE_MN);
+    assert_true(EVIDENCE_CAP_MN < EVIDENCE_DANGER_MN && 2 * EVIDENCE_CAP_MN < EVIDENCE_LEAVE_MN);
+    assert_true(EVIDENCE_PASS_MN < EVIDENCE_ENTER_MN);
+    assert_true(EVIDENCE_PASS_MN + EVIDENCE_CAP_MN > EVIDENCE_LEAVE_MN);
+    assert_true(EVIDENCE_SUM_MN_MAX <= INT16_MAX);
 }
 
-static void weak_words_do_not_become_certain_by_repetition(void **state)
+static void the_longer_and_the_farther_the_less_is_it_one_lie(void **state)
 {
     (void)state;
-    int32_t sum = 0;
-    for (int i = 0; i < 1000; i++) {
-        sum = evidence_add(sum, 400, EVIDENCE_ONE);
+    assert_int_equal(evidence_lasting_mn(0, 0), EVIDENCE_CAP_MN);
+    for (int64_t ms = 0; ms < 1000000; ms += 777) {
+        assert_true(evidence_lasting_mn(ms + 777, 100) >= evidence_lasting_mn(ms, 100));
+        uint32_t away_m = (uint32_t)ms / 1000;
+        assert_true(evidence_lasting_mn(60000, away_m + 1) >= evidence_lasting_mn(60000, away_m));
     }
-    assert_int_equal(sum, 400 * EVIDENCE_REPEAT_MAX);
-    assert_int_equal(evidence_add(5000, 400, EVIDENCE_ONE), 5000); /* nor take anything away */
-    assert_int_equal(evidence_add(-5000, -400, EVIDENCE_ONE), -5000);
-    assert_int_equal(evidence_add(5000, -400, EVIDENCE_ONE), 4600);
+    assert_int_equal(evidence_lasting_mn(INT64_MAX, 0), evidence_lasting_mn(720000, 0));
+    assert_int_equal(evidence_lasting_mn(0, UINT32_MAX), evidence_lasting_mn(0, 400));
+    assert_true(evidence_lasting_mn(480000, 100) < EVIDENCE_STREAK_MN);
+    assert_true(evidence_lasting_mn(720000, 100) >= EVIDENCE_STREAK_MN);
+    assert_true(evidence_lasting_mn(120000, 400) >= EVIDENCE_STREAK_MN);
+}
+
+static void what_is_doubtful_fades_to_what_a_pass_left(void **state)
+{
+    (void)state;
+    assert_int_equal(evidence_doubt(4000, 0), 3000);
+    assert_int_equal(evidence_doubt(-4000, 0), -3000);
+    assert_int_equal(evidence_doubt(9000, 5000), 8000);
+    assert_int_equal(evidence_doubt(1000, 5000),
+                     2000); /* a lie against the pass is forgotten too */
+    assert_int_equal(evidence_doubt(-9000, -5000), -8000);
+    assert_int_equal(evidence_fade(5000, 5000, INT64_MAX), 5000);
+    assert_int_equal(evidence_fade(6000, 5000, 60000), 5990);
 }
 
 static void sums_fade_with_age_but_one_gap_leaves_most(void **state)
 {
     (void)state;
-    assert_int_equal(evidence_fade(5000, 60000), 4950);
-    assert_int_equal(evidence_fade(-5000, 60000), -4950);
-    assert_int_equal(evidence_fade(5000, INT64_MAX), 4000);
+    assert_int_equal(evidence_fade(5000, 0, 60000), 4950);
+    assert_int_equal(evidence_fade(-5000, 0, 60000), -4950);
+    assert_int_equal(evidence_fade(5000, 0, INT64_MAX), 4000);
 }
 
 static void no_receiver_is_believed_below_the_floor_of_its_source(void **state)
@@ -96,8 +116,9 @@ int main(void)
         cmocka_unit_test(words_follow_their_formula_and_are_the_same_both_ways),
         cmocka_unit_test(weights_follow_their_formula),
         cmocka_unit_test(thresholds_follow_from_the_wanted_error_rates),
-        cmocka_unit_test(no_single_word_reaches_a_threshold),
-        cmocka_unit_test(weak_words_do_not_become_certain_by_repetition),
+        cmocka_unit_test(what_one_word_and_one_pass_can_do),
+        cmocka_unit_test(the_longer_and_the_farther_the_less_is_it_one_lie),
+        cmocka_unit_test(what_is_doubtful_fades_to_what_a_pass_left),
         cmocka_unit_test(sums_fade_with_age_but_one_gap_leaves_most),
         cmocka_unit_test(no_receiver_is_believed_below_the_floor_of_its_source),
     };

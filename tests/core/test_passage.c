@@ -273,11 +273,11 @@ static void the_moment_in_a_fence_of_very_many_corners_is_that_of_the_fix(void *
     for (uint32_t i = 0; i < 2; i++) {
         town_take_fences(town, drawn(CROSSING_POINTS_MAX + i));
         (void)town_stay(town, 1, 2000 * i, 6, 60, 300, 0);
-        assert_int_equal(town_stay(town, 1, 2000 * i + 360, 2, 60, 0, 0), 1);
+        assert_int_equal(town_stay(town, 1, 2000 * i + 360, 9, 60, 0, 0), 1);
         double crossed_s = 2000 * i + (i == 0 ? 340 : 360); /* two thirds of the minute */
         assert_in_range(town_last(town)->time_ms, town_ms(crossed_s - 0.1),
                         town_ms(crossed_s + 0.1));
-        (void)town_stay(town, 1, 2000 * i + 600, 6, 60, 300, 0);
+        (void)town_stay(town, 1, 2000 * i + 900, 13, 60, 300, 0);
     }
 }
 

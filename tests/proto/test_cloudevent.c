@@ -67,6 +67,8 @@ static struct alert danger_alert(void)
                           .fence_no = 5,
                           .fence_version = 3,
                           .time_ms = 1772437270250,
+                          .earliest_ms = 1772437260000,
+                          .latest_ms = 1772437270999,
                           .raised_ms = 1772437271000,
                           .point = {-61234567, 1131234567},
                           .accuracy_cm = 1205,
@@ -102,7 +104,8 @@ static void an_alert_is_written_to_the_byte(void **state)
         "\"type\":\"campus.alert.danger.v1\",\"subject\":\"p1\",\"time\":\"2026-03-02T07:41:10.250Z\","
         "\"datacontenttype\":\"application/json\",\"data\":{\"type\":\"danger\",\"school\":\"s1\","
         "\"pupil\":\"p1\",\"card\":\"c1\",\"fence\":\"pond\",\"fence_version\":3,"
-        "\"severity\":\"warning\",\"time_ms\":1772437270250,\"raised_ms\":1772437271000,"
+        "\"severity\":\"warning\",\"time_ms\":1772437270250,\"earliest_ms\":1772437260000,"
+        "\"latest_ms\":1772437270999,\"raised_ms\":1772437271000,"
         "\"late\":false,\"position\":{\"lat\":-6.1234567,\"lon\":113.1234567,\"accuracy_m\":12.05,"
         "\"datum\":\"wgs84\"},\"cause\":{\"kind\":\"card\",\"sender\":\"c1\",\"epoch\":7,\"seq\":9,"
         "\"index\":2}}}");
