@@ -341,10 +341,16 @@ static void run_trace(struct traces *traces, uint32_t trace)
     feed_far(traces, &feed, one->fixes[one->fix_count - 1].fix.point, last_ms + FAR_AFTER_MS);
 }
 
+static bool is_during(const struct stay *stay, int64_t time_ms)
+{
+    return time_ms >= stay->from_ms - FOUND_SLACK_MS && time_ms <= stay->to_ms + FOUND_SLACK_MS;
+}
+
+/* Dated into the stay, or raised in it: an arrival may be dated back over a long silence. */
 static bool is_of(const struct trace_alert *alert, const struct stay *stay)
 {
-    return alert->place == stay->place && alert->time_ms >= stay->from_ms - FOUND_SLACK_MS &&
-           alert->time_ms <= stay->to_ms + FOUND_SLACK_MS;
+    return alert->place == stay->place &&
+           (is_during(stay, alert->time_ms) || is_during(stay, alert->raised_ms));
 }
 
 /* Which rules found the stay? Raising nothing keeps every ratio low. */
@@ -450,9 +456,10 @@ static void tell(const struct traces *traces, struct figures *figures)
             sum.raised[k] += traces->items[i].raised[k];
         }
     }
-    (void)printf("\n%u day traces of phones, circles of 100 m round %u places, %u stays of over 10 "
-                 "min.\nTrue: stays x 2. Found: entered or left within 10 min of the stay.\n",
-                 traces->count, traces->place_count, sum.stays);
+    (void)printf(
+        "\n%u day traces of phones, circles of 100 m round %u places, %u stays of over 10 "
+        "min.\nTrue: stays x 2. Found: entered or left, dated or raised within 10 min of the stay.\n",
+        traces->count, traces->place_count, sum.stays);
     print_traces(traces);
     print_rules(&sum);
     figures_add(figures, "presence.traces_stays", sum.stays);

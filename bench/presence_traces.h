@@ -34,7 +34,7 @@ struct trace {
     uint32_t fix_count, usable_count;
     struct stay stays[TRACE_STAYS_MAX];
     uint32_t stay_count;
-    uint32_t found[RULES + 1];  /* stays, by an entry or exit within 10 min of them */
+    uint32_t found[RULES + 1];  /* stays with an entry or exit within 10 min of them */
     uint32_t raised[RULES + 1]; /* the engine's first */
 };
 
