@@ -89,6 +89,29 @@ static void a_lie_in_the_middle_cuts_no_stay(void **state)
     assert_minutes(&made.stays[0], 0, 59);
 }
 
+static void two_fixes_elsewhere_cut_no_stay(void **state)
+{
+    (void)state;
+    struct made made = {0};
+    stay(&made, 0, 20, 0);
+    fix(&made, 23, 700, 10);
+    fix(&made, 26, 800, 10);
+    stay(&made, 29, 40, 0);
+    assert_int_equal(find(&made), 1);
+}
+
+static void vague_fixes_cut_no_stay(void **state)
+{
+    (void)state;
+    struct made made = {0};
+    stay(&made, 0, 20, 0);
+    for (int i = 20; i < 40; i++) {
+        fix(&made, i, 700, 101);
+    }
+    stay(&made, 40, 60, 0);
+    assert_int_equal(find(&made), 1);
+}
+
 static void twelve_minutes_elsewhere_make_two_stays_at_one_place(void **state)
 {
     (void)state;
@@ -141,6 +164,28 @@ static void silence_at_the_end_is_a_stay(void **state)
     assert_minutes(&made.stays[0], 20, 24);
 }
 
+static void a_minute_before_a_silence_is_no_stay(void **state)
+{
+    (void)state;
+    struct made made = {0};
+    for (int i = 0; i < 6; i++) {
+        fix(&made, i / 6.0, i, 10);
+    }
+    walk(&made, 60, 80, 300, 6000);
+    assert_int_equal(find(&made), 0);
+}
+
+static void a_fix_told_twice_counts_once(void **state)
+{
+    (void)state;
+    struct made made = {0};
+    for (int i = 0; i < 6; i++) {
+        fix(&made, i - i % 2, i - i % 2, 10); /* three moments, each twice */
+    }
+    walk(&made, 60, 80, 300, 6000);
+    assert_int_equal(find(&made), 0);
+}
+
 static void a_short_stop_is_no_stay(void **state)
 {
     (void)state;
@@ -163,15 +208,24 @@ static void one_place_told_again_and_again_on_the_way_is_no_stay(void **state)
     assert_int_equal(find(&made), 0);
 }
 
-static void a_place_that_moves_within_its_circle_is_one_visit(void **state)
+/* Two groups of one place: joined as they are, not with a quarter of an hour elsewhere between. */
+static void groups_of_one_place_are_one_visit_unless_it_was_left(void **state)
 {
     (void)state;
     struct made made = {0};
-    stay(&made, 0, 60, 0);
-    stay(&made, 60, 120, 90);
-    walk(&made, 120, 140, 400, 9000);
-    assert_int_equal(find(&made), 1);
-    assert_minutes(&made.stays[0], 0, 119);
+    stay(&made, 0, 20, 0);
+    walk(&made, 20, 35, 400, 500);
+    stay(&made, 35, 60, 60);
+    const struct geo_point place = {30 * E7_PER_M + 360000000, 1130000000};
+    const struct stay first = {.first = 0, .last = 19, .fix_count = 20};
+    struct stay left[2] = {first, {.first = 35, .last = 59, .fix_count = 25}};
+    assert_int_equal(stays_join(left, 2, made.fixes, &place), 2);
+    struct stay near[2] = {first, {.first = 20, .last = 34, .fix_count = 15}};
+    assert_int_equal(stays_join(near, 2, made.fixes, &place), 1);
+    assert_int_equal(near[0].last, 34);
+    assert_int_equal(near[0].fix_count, 35);
+    struct stay apart[2] = {first, {.first = 20, .last = 34, .fix_count = 15, .place = 1}};
+    assert_int_equal(stays_join(apart, 2, made.fixes, &place), 2);
 }
 
 /* ---- a file ---- */
@@ -238,14 +292,18 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(two_stays_with_noise_between_are_two),
         cmocka_unit_test(a_lie_in_the_middle_cuts_no_stay),
+        cmocka_unit_test(two_fixes_elsewhere_cut_no_stay),
+        cmocka_unit_test(vague_fixes_cut_no_stay),
         cmocka_unit_test(twelve_minutes_elsewhere_make_two_stays_at_one_place),
         cmocka_unit_test(a_gap_belongs_to_the_stay_less_the_way_on_foot),
         cmocka_unit_test(a_gap_at_one_place_cuts_no_stay),
         cmocka_unit_test(a_phone_that_is_off_for_a_day_tells_no_stay),
         cmocka_unit_test(silence_at_the_end_is_a_stay),
+        cmocka_unit_test(a_minute_before_a_silence_is_no_stay),
+        cmocka_unit_test(a_fix_told_twice_counts_once),
         cmocka_unit_test(a_short_stop_is_no_stay),
         cmocka_unit_test(one_place_told_again_and_again_on_the_way_is_no_stay),
-        cmocka_unit_test(a_place_that_moves_within_its_circle_is_one_visit),
+        cmocka_unit_test(groups_of_one_place_are_one_visit_unless_it_was_left),
         cmocka_unit_test(a_clear_day_raises_two_events_a_stay),
         cmocka_unit_test(an_absent_file_is_not_found),
     };
