@@ -1,15 +1,17 @@
 /* bench-presence: what the engine's rule and those of peers find, miss and invent on simulated
- * school days whose truth is known. */
+ * school days whose truth is known, and on real day traces. */
 #include <stdbool.h>
 #include <stdio.h>
 
 #include "bench/figures.h"
 #include "bench/presence_run.h"
+#include "bench/presence_traces.h"
 #include "cli/cli.h"
 
 static const char usage[] =
     "bench-presence [--quick] [--json FILE]\n"
-    "  2,000 pupils x 10 school days at 60 s and 300 s, with gates and without; --quick: 200 x 3";
+    "  2,000 pupils x 10 school days at 60 s and 300 s, with gates and without; --quick: 200 x 3;\n"
+    "  then the phones' day traces in the folder of real inputs, $CAMPUS_DATA";
 
 static const char rules_of_scoring[] =
     "An alert finds a crossing of its pupil, fence and direction when it dates it at most 10 min\n"
@@ -159,6 +161,10 @@ int main(int argc, char **argv)
         if (outcome != CLI_OK) {
             return outcome;
         }
+    }
+    outcome = traces_bench(&figures);
+    if (outcome != CLI_OK) {
+        return outcome;
     }
     struct status_detail detail;
     if (json != NULL && figures_write(&figures, json, &detail) != STATUS_OK) {
