@@ -441,12 +441,13 @@ static void make_day(struct maker *maker)
 
 void world_make(struct world *world, uint64_t seed)
 {
+    static const int64_t begin_hours[] = {6, 11, 16}; /* to school, to lunch, home */
     struct maker maker = {.world = world, .random = seed};
     *world = (struct world){.seed = seed};
     world->pupils_move = chance(&maker, 50);
     world->presences_max = 8 + random_below(&maker.random, 100);
-    uint32_t latest = SIM_DAY_END_MS - SIM_DAY_BEGIN_MS - HOURS * HOUR_MS;
-    maker.begin_ms = MIDNIGHT_MS + SIM_DAY_BEGIN_MS + random_below(&maker.random, latest);
+    maker.begin_ms = MIDNIGHT_MS + begin_hours[random_below(&maker.random, 3)] * HOUR_MS +
+                     random_below(&maker.random, HOUR_MS);
     buffer_init(&world->payloads, 1u << 26);
     world->messages = calloc(MESSAGES_MAX, sizeof *world->messages);
     assert_non_null(world->messages);
