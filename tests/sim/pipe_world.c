@@ -277,6 +277,10 @@ static void put_more(struct maker *maker, struct sender *sender, const struct ev
         more.event.flags |= EVENT_HAS_BATTERY;
         more.event.battery_pct = (uint8_t)random_below(&maker->random, 101);
         put_event(maker, sender, &more);
+        if (more.event.kind == SIGNAL_SOS && chance(maker, 50)) { /* pressed twice */
+            more.event.time_ms += 1000;
+            put_event(maker, sender, &more);
+        }
     } else if (chance(maker, 1)) {
         more.event.type = EVENT_CALL;
         more.event.kind = CALL_OUTGOING;
@@ -351,12 +355,11 @@ static void take(struct maker *maker, const struct sim_report *report)
 
 static void make_sender(struct maker *maker, struct sender *sender, bool is_card)
 {
-    static const int64_t ahead_ms[] = {-5 * HOUR_MS, -HOUR_MS,    -9000,
-                                       4000,         2 * HOUR_MS, 30 * HOUR_MS};
+    static const int64_t ahead_min[] = {-300, -60, -1, 40, 120, 1800};
     sender->bundle = 1;
     if (chance(maker, 30)) {
         sender->clock_at_ms = moment(maker);
-        sender->clock_ahead_ms = ahead_ms[random_below(&maker->random, 6)];
+        sender->clock_ahead_ms = ahead_min[random_below(&maker->random, 6)] * MINUTE_MS;
     }
     if (chance(maker, 35)) {
         sender->silent_from_ms = moment(maker);

@@ -284,6 +284,20 @@ static void check_same(const struct world *world, const char *what, const struct
     }
 }
 
+/* Where they differ may be no text. */
+static void check_same_journal(const struct world *world, const char *what, const struct buffer *a,
+                               const struct buffer *b)
+{
+    size_t shorter = a->size < b->size ? a->size : b->size, at = 0;
+    while (at < shorter && a->data[at] == b->data[at]) {
+        at++;
+    }
+    if (at < shorter || a->size != b->size) {
+        fail_msg("SEED=%" PRIu64 ": %s: %zu bytes and %zu, first differing at %zu", world->seed,
+                 what, a->size, b->size, at);
+    }
+}
+
 /* Of what was on its way to the disk, the first `torn` records are there. */
 static void tear(struct receiver *receiver, uint32_t torn)
 {
@@ -436,7 +450,7 @@ static void check_repeats(const struct receiver *with, const struct receiver *wi
     buffer_init(&b, 1u << 26);
     put_reports(with, &a);
     put_reports(without, &b);
-    check_same(with->world, "reports taken with repeats and without", &a, &b);
+    check_same_journal(with->world, "reports taken with repeats and without", &a, &b);
     check_same(with->world, "raised with repeats and without", &with->told, &without->told);
     buffer_release(&a);
     buffer_release(&b);
@@ -509,7 +523,7 @@ static void run_seed(uint64_t seed, struct counts *sum)
     receive(&calm, true, false);
     receive(&sparing, false, false);
     check_straight_replay(&rough);
-    check_same(&world, "journals of two runs", &rough.journal, &again.journal);
+    check_same_journal(&world, "journals of two runs", &rough.journal, &again.journal);
     check_same(&world, "raised in two runs", &rough.told, &again.told);
     check_repeats(&calm, &sparing);
     check_ids(&rough);
