@@ -188,6 +188,8 @@ static void deliver(struct maker *maker, const struct sender *sender, uint32_t n
     for (uint32_t i = 0; i < times; i++) {
         struct item *item = add_item(maker->world, ITEM_MESSAGE, number, at_ms);
         item->syncs = chance(maker, 40);
+        item->busy = chance(maker, 20);
+        item->marks = chance(maker, 10);
         item->restarts = random_below(&maker->random, 1000) < 3;
         item->torn = random_below(&maker->random, 4);
         at_ms += chance(maker, 50) ? 0 : random_below(&maker->random, 20 * MINUTE_MS);

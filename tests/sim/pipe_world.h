@@ -40,6 +40,8 @@ struct item {
     uint32_t number; /* of the message, the directory, the fence set */
     bool again;      /* the message came before */
     bool syncs;      /* the journal is on disk after this one, and the message acknowledged */
+    bool busy;       /* no broker takes alerts at this sync */
+    bool marks;      /* brokers have confirmed what went out, and a mark is written */
     bool restarts;   /* the receiver dies after this one */
     uint32_t torn;   /* and so many of the records that were on their way to the disk are there */
 };
