@@ -188,8 +188,8 @@ static void deliver(struct maker *maker, const struct sender *sender, uint32_t n
     for (uint32_t i = 0; i < times; i++) {
         struct item *item = add_item(maker->world, ITEM_MESSAGE, number, at_ms);
         item->syncs = chance(maker, 40);
-        item->busy = chance(maker, 20);
-        item->marks = chance(maker, 10);
+        item->full = chance(maker, 10);
+        item->marks = chance(maker, 30);
         item->restarts = random_below(&maker->random, 1000) < 3;
         item->torn = random_below(&maker->random, 4);
         at_ms += chance(maker, 50) ? 0 : random_below(&maker->random, 20 * MINUTE_MS);
@@ -385,6 +385,8 @@ static void make_changes(struct maker *maker)
         uint32_t set = random_below(&maker->random, WORLD_FENCE_SETS);
         (void)add_item(world, ITEM_FENCES, set, moment(maker));
     }
+    world->busy_from_ms = moment(maker);
+    world->busy_to_ms = world->busy_from_ms + random_below(&maker->random, 2 * HOUR_MS);
     if (chance(maker, 25)) {
         world->jump_at_ms = moment(maker);
         world->jump_ms = chance(maker, 50) ? HOUR_MS : -2 * HOUR_MS;

@@ -40,7 +40,7 @@ struct item {
     uint32_t number; /* of the message, the directory, the fence set */
     bool again;      /* the message came before */
     bool syncs;      /* the journal is on disk after this one, and the message acknowledged */
-    bool busy;       /* no broker takes alerts at this sync */
+    bool full;       /* the journal has no room for alerts at this sync */
     bool marks;      /* brokers have confirmed what went out, and a mark is written */
     bool restarts;   /* the receiver dies after this one */
     uint32_t torn;   /* and so many of the records that were on their way to the disk are there */
@@ -53,6 +53,7 @@ struct world {
     struct fence_set *fences[WORLD_FENCE_SETS];
     uint32_t presences_max;
     int64_t jump_at_ms, jump_ms; /* the receiver's clock is set forward or back; 0: it is not */
+    int64_t busy_from_ms, busy_to_ms; /* no broker takes alerts */
     struct buffer payloads;
     struct message *messages;
     struct item *items;

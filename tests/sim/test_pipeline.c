@@ -43,8 +43,8 @@ struct receiver {
     struct change changes[CHANGES_MAX];
     uint32_t change_count, changes_done;
     uint32_t unacked[UNACKED_MAX], unacked_count;
-    bool busy;
-    bool replays; /* nothing but the journal: no receiver, nothing goes out */
+    bool busy, full; /* brokers, journal: neither takes an alert */
+    bool replays;    /* nothing but the journal: no receiver, nothing goes out */
     struct counts counts;
 };
 
@@ -217,9 +217,12 @@ static enum status append(void *context, uint32_t type, struct text record)
 static enum status append_alert(void *context, uint32_t type, struct text record, uint64_t *ret_end)
 {
     struct receiver *receiver = context;
-    enum status status = append(context, type, record);
+    if (receiver->full) {
+        return STATUS_FULL;
+    }
+    assert_int_equal(append(context, type, record), STATUS_OK);
     *ret_end = receiver->journal.size;
-    return status;
+    return STATUS_OK;
 }
 
 /* Whoever listens drops the ids that are known. */
@@ -333,16 +336,24 @@ static void offer(struct receiver *receiver, uint32_t number, int64_t true_ms)
                      STATUS_OK);
 }
 
+static void pump(struct receiver *receiver, const struct item *item)
+{
+    const struct world *world = receiver->world;
+    receiver->busy = item->at_ms >= world->busy_from_ms && item->at_ms < world->busy_to_ms;
+    receiver->full = item->full;
+    alert_flow_pump(receiver->flow);
+}
+
 static void sync_journal(struct receiver *receiver, const struct item *item)
 {
     size_t from = receiver->durable;
     receiver->durable = receiver->journal.size;
     receiver->unacked_count = 0;
     step_records(receiver, from, receiver->durable, false);
-    receiver->busy = item->busy;
-    alert_flow_pump(receiver->flow);
+    pump(receiver, item);
     if (item->marks) {
         alert_flow_confirmed(receiver->flow, receiver->published);
+        receiver->full = false;
         alert_flow_mark(receiver->flow);
     }
 }
@@ -411,7 +422,7 @@ static void restart(struct receiver *receiver, const struct item *item)
     start(receiver);
     step_records(receiver, 0, receiver->durable, true);
     alert_flow_replay_done(receiver->flow);
-    alert_flow_pump(receiver->flow);
+    pump(receiver, item);
     if (receiver->told.size < before.size ||
         (before.size > 0 && memcmp(before.data, receiver->told.data, before.size) != 0)) {
         fail_differing(receiver->world, "raised before a restart and after it", &before,
@@ -546,6 +557,26 @@ static void check_repeats(const struct receiver *with, const struct receiver *wi
     buffer_release(&b);
 }
 
+/* The archive takes alerts from their records. */
+static void check_alert_records(const struct receiver *receiver)
+{
+    static struct text ids[65536];
+    uint32_t count = 0;
+    for (size_t pos = 0, next; pos < receiver->journal.size; pos = next) {
+        struct head head;
+        struct report report;
+        struct alert_record alert;
+        const char *data = receiver->journal.data + pos + sizeof head;
+        next = record_at(&receiver->journal, pos, &head, &report);
+        if (head.type == RECORD_ALERT) {
+            assert_int_equal(record_get_alert(data, head.size, &alert), STATUS_OK);
+            assert_true(count < 65536);
+            ids[count++] = alert.id;
+        }
+    }
+    check_all_differ(receiver->world, "an alert has two records", ids, count);
+}
+
 /* No report is taken twice, and none is lost where nobody may refuse it. */
 static void check_reports(struct receiver *receiver)
 {
@@ -618,6 +649,7 @@ static void run_seed(uint64_t seed, struct counts *sum)
     check_same(&world, "raised in two runs", &rough.told, &again.told);
     check_repeats(&calm, &sparing);
     check_ids(&rough);
+    check_alert_records(&rough);
     check_reports(&rough);
     stop(&rough);
     add_counts(sum, &rough.counts);
