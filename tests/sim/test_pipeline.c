@@ -465,10 +465,11 @@ static void receive(struct receiver *receiver, bool repeats, bool restarts)
         if (item->again) {
             continue;
         }
+        if (item->syncs) {
+            sync_journal(receiver, item);
+        }
         if (restarts && item->restarts) {
             restart(receiver, item);
-        } else if (item->syncs) {
-            sync_journal(receiver, item);
         }
     }
     sync_journal(receiver, &(struct item){0});
@@ -515,7 +516,7 @@ static void check_all_differ(const struct world *world, const char *what, struct
     }
 }
 
-static void check_ids(const struct receiver *receiver)
+static uint32_t check_ids(const struct receiver *receiver)
 {
     static struct text ids[65536];
     uint32_t count = 0;
@@ -528,6 +529,7 @@ static void check_ids(const struct receiver *receiver)
         at = line + 1;
     }
     check_all_differ(receiver->world, "an alert is raised twice", ids, count);
+    return count;
 }
 
 /* The reports alone: a dead letter is written anew for each repeat of what is refused. */
@@ -557,8 +559,8 @@ static void check_repeats(const struct receiver *with, const struct receiver *wi
     buffer_release(&b);
 }
 
-/* The archive takes alerts from their records. */
-static void check_alert_records(const struct receiver *receiver)
+/* The archive takes alerts from their records: one for each. */
+static void check_alert_records(const struct receiver *receiver, uint32_t raised)
 {
     static struct text ids[65536];
     uint32_t count = 0;
@@ -575,6 +577,10 @@ static void check_alert_records(const struct receiver *receiver)
         }
     }
     check_all_differ(receiver->world, "an alert has two records", ids, count);
+    if (count != raised) {
+        fail_msg("SEED=%" PRIu64 ": %u alerts raised, %u recorded", receiver->world->seed, raised,
+                 count);
+    }
 }
 
 /* No report is taken twice, and none is lost where nobody may refuse it. */
@@ -648,8 +654,7 @@ static void run_seed(uint64_t seed, struct counts *sum)
     check_same_journal(&world, "journals of two runs", &rough.journal, &again.journal);
     check_same(&world, "raised in two runs", &rough.told, &again.told);
     check_repeats(&calm, &sparing);
-    check_ids(&rough);
-    check_alert_records(&rough);
+    check_alert_records(&rough, check_ids(&rough));
     check_reports(&rough);
     stop(&rough);
     add_counts(sum, &rough.counts);
