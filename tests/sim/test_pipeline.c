@@ -229,12 +229,12 @@ static enum status append_alert(void *context, uint32_t type, struct text record
 static bool is_known(const struct buffer *sent, const char *id)
 {
     size_t length = strlen(id);
-    const char *at = sent->data, *end = at + sent->size;
-    while (at < end) {
-        if (strncmp(at, id, length) == 0 && at[length] == ' ') {
+    for (size_t at = 0; at < sent->size;) {
+        const char *line = sent->data + at;
+        if (strncmp(line, id, length) == 0 && line[length] == ' ') {
             return true;
         }
-        at = (const char *)memchr(at, '\n', (size_t)(end - at)) + 1;
+        at += (size_t)((const char *)memchr(line, '\n', sent->size - at) - line) + 1;
     }
     return false;
 }
@@ -367,8 +367,8 @@ static void fail_differing(const struct world *world, const char *what, const st
     }
     fail_msg("SEED=%" PRIu64 ": %s: %zu bytes and %zu, first differing at %zu:\n%.*s\n%.*s",
              world->seed, what, a->size, b->size, at,
-             (int)(a->size - line < 600 ? a->size - line : 600), a->data + line,
-             (int)(b->size - line < 600 ? b->size - line : 600), b->data + line);
+             (int)(a->size - line < 600 ? a->size - line : 600), a->size > 0 ? a->data + line : "",
+             (int)(b->size - line < 600 ? b->size - line : 600), b->size > 0 ? b->data + line : "");
 }
 
 static void check_same(const struct world *world, const char *what, const struct buffer *a,
@@ -520,13 +520,13 @@ static uint32_t check_ids(const struct receiver *receiver)
 {
     static struct text ids[65536];
     uint32_t count = 0;
-    const char *at = receiver->told.data, *end = at + receiver->told.size;
-    while (at < end) {
-        const char *space = memchr(at, ' ', (size_t)(end - at));
-        const char *line = memchr(at, '\n', (size_t)(end - at));
-        assert_true(space != NULL && line != NULL && count < 65536);
-        ids[count++] = (struct text){at, (size_t)(space - at)};
-        at = line + 1;
+    for (size_t at = 0; at < receiver->told.size;) {
+        const char *line = receiver->told.data + at;
+        const char *space = memchr(line, ' ', receiver->told.size - at);
+        const char *end = memchr(line, '\n', receiver->told.size - at);
+        assert_true(space != NULL && end != NULL && count < 65536);
+        ids[count++] = (struct text){line, (size_t)(space - line)};
+        at += (size_t)(end - line) + 1;
     }
     check_all_differ(receiver->world, "an alert is raised twice", ids, count);
     return count;
