@@ -14,10 +14,11 @@ static const char usage[] =
     "  then the phones' day traces in the folder of real inputs, $CAMPUS_DATA";
 
 static const char rules_of_scoring[] =
-    "An alert finds a crossing of its pupil, fence and direction when it dates it at most 10 min\n"
-    "too early or 20 min too late and is raised after it. A second one is double, one without a\n"
-    "crossing false. A crossing undone in less than one interval is brief, as is the one that\n"
-    "undoes it: neither found nor missed. One more day before the first is not counted.\n";
+    "An alert finds a crossing of its pupil, fence and direction that lies within the bounds which it\n"
+    "tells, give or take 10 min, and is raised after it; of the peers' rules the bounds are the first\n"
+    "fix that counts and the one before it. A second alert is double, one without a crossing false.\n"
+    "A crossing undone in less than one interval is brief, as is the one that undoes it: neither\n"
+    "found nor missed. One more day before the first is not counted.\n";
 
 static double percent(uint64_t part, uint64_t whole)
 {
@@ -53,7 +54,7 @@ static void print_rule(const char *name, const struct score *score,
     (void)fflush(stdout);
 }
 
-/* Grounds and danger zones together, or the places within the grounds. */
+/* Entered and left together. */
 struct sum {
     uint64_t crossings, found, wrong;
     struct histogram delays_ms;
@@ -87,29 +88,34 @@ static void add(struct figures *figures, const char *what, const struct run_opti
     figures_add(figures, key, value);
 }
 
+static void add_sum(struct figures *figures, const char *what, const struct sum *sum,
+                    const struct run_options *options)
+{
+    char key[FIGURE_KEY_BYTES_MAX];
+    (void)snprintf(key, sizeof key, "%sfound%s_pct", what, options->gates ? "" : "_no_gates");
+    add(figures, key, options, percent(sum->found, sum->crossings));
+    (void)snprintf(key, sizeof key, "%sfalse%s_per_10k_pupil_days", what,
+                   options->gates ? "" : "_no_gates");
+    add(figures, key, options, per_10k(sum->wrong, options));
+    (void)snprintf(key, sizeof key, "%sdelay%s_median_s", what, options->gates ? "" : "_no_gates");
+    add(figures, key, options, seconds(&sum->delays_ms, 50));
+}
+
 static void add_figures(struct figures *figures, uint32_t rule, const struct score *score,
                         const struct run_options *options)
 {
     static struct sum sum;
-    sum_up(score, SCORE_ENTERED, SCORE_DANGER, &sum);
-    double found_pct = percent(sum.found, sum.crossings);
-    double wrong = per_10k(sum.wrong, options);
-    double delay_s = seconds(&sum.delays_ms, 50);
-    if (rule == 0 && !options->gates) {
-        add(figures, "found_no_gates_pct", options, found_pct);
-        add(figures, "false_no_gates_per_10k_pupil_days", options, wrong);
-        add(figures, "delay_no_gates_median_s", options, delay_s);
-    } else if (rule == 0) {
-        add(figures, "found_pct", options, found_pct);
-        add(figures, "false_per_10k_pupil_days", options, wrong);
-        add(figures, "delay_median_s", options, delay_s);
-        sum_up(score, SCORE_PLACE_ENTERED, SCORE_PLACE_LEFT, &sum);
-        add(figures, "places_found_pct", options, percent(sum.found, sum.crossings));
-        add(figures, "places_false_per_10k_pupil_days", options, per_10k(sum.wrong, options));
+    sum_up(score, SCORE_ENTERED, SCORE_LEFT, &sum);
+    if (rule == 0) {
+        add_sum(figures, "", &sum, options);
     } else if (rule == 1 && options->gates) {
-        add(figures, "naive_found_pct", options, found_pct);
-        add(figures, "naive_false_per_10k_pupil_days", options, wrong);
-        add(figures, "naive_delay_median_s", options, delay_s);
+        add_sum(figures, "naive_", &sum, options);
+    }
+    if (rule == 0 && options->gates) { /* passes are no evidence for these */
+        sum_up(score, SCORE_DANGER, SCORE_DANGER, &sum);
+        add_sum(figures, "danger_", &sum, options);
+        sum_up(score, SCORE_PLACE_ENTERED, SCORE_PLACE_LEFT, &sum);
+        add_sum(figures, "places_", &sum, options);
     }
 }
 

@@ -15,8 +15,8 @@
 
 #include "bench/histogram.h"
 
-/* The crossing that an alert finds lies within the alert's bounds, give or take this for clocks that
- * are wrong, and before it was raised. */
+/* The crossing that an alert finds lies within its bounds, give or take this, and before it was raised:
+ * clocks are wrong, and a lie that lasts may stand at the crossing itself. */
 #define SCORE_SLACK_MS 600000
 
 enum score_type {

@@ -140,8 +140,9 @@ static void raise_run(struct step *step, const struct presence *presence, const 
 {
     struct alert *alert = step_raise_crossing(step, fence, type, presence->run_ms);
     alert->earliest_ms = presence->run_ms - presence->since_s * INT64_C(1000);
-    alert->latest_ms =
-        (presence->flags & PRESENCE_PASSED) != 0 ? presence->run_ms : step->event->time_ms;
+    bool exact = (presence->flags & PRESENCE_PASSED) != 0 ||
+                 step->event->time_ms < presence->run_ms; /* a pass from before the last fix */
+    alert->latest_ms = exact ? presence->run_ms : step->event->time_ms;
 }
 
 /* ---- states ---- */

@@ -1,6 +1,6 @@
 /*
  * engine_internal.h - the engine's state, and one step under way, shared by engine.c, position.c,
- * passage.c and notice.c only.
+ * crossing.c, passage.c and notice.c only.
  * Threads: one at a time.
  */
 #ifndef CORE_ENGINE_INTERNAL_H

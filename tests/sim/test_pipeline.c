@@ -64,6 +64,7 @@ static void check_alert(const struct receiver *receiver, const struct alert *ale
 {
     int64_t latest_ms = receiver->newest_ms + TIME_AHEAD_MS_TRUSTED;
     if (alert->time_ms > latest_ms || alert->latest_ms > latest_ms ||
+        alert->earliest_ms > alert->time_ms || alert->time_ms > alert->latest_ms ||
         alert->raised_ms > receiver->newest_ms) {
         char id[ALERT_ID_MAX];
         alert_id(alert, id);
