@@ -91,7 +91,7 @@ static void add(struct figures *figures, const char *what, const struct run_opti
 static void add_sum(struct figures *figures, const char *what, const struct sum *sum,
                     const struct run_options *options)
 {
-    char key[FIGURE_KEY_BYTES_MAX];
+    char key[FIGURE_KEY_BYTES_MAX - sizeof "presence._300s"];
     (void)snprintf(key, sizeof key, "%sfound%s_pct", what, options->gates ? "" : "_no_gates");
     add(figures, key, options, percent(sum->found, sum->crossings));
     (void)snprintf(key, sizeof key, "%sfalse%s_per_10k_pupil_days", what,

@@ -29,7 +29,7 @@ END
 walk() {
     echo card,time,lat,lon,accuracy_m
     for ((i = 0; i < 30; i++)); do
-        ((i >= 10 && i < 20)) && lon=113.1 || lon=113.12
+        ((i >= 10 && i < 20)) && lon=113.1 || lon=113.11
         echo "walker,$((1772400000 + i * 60)),36.2,$lon,10"
     done
 }
