@@ -8,16 +8,18 @@
 #include "base/clock.h"
 #include "base/csv.h"
 #include "cli/cli.h"
+#include "cli/replay_why.h"
 #include "core/engine.h"
 #include "geo/geojson.h"
 
 static const char usage[] =
-    "campusctl replay --fences F.geojson --fixes F.csv --datum wgs84|gcj02|bd09 [--summary]\n"
+    "campusctl replay --fences F.geojson --fixes F.csv --datum wgs84|gcj02|bd09 [--summary] [--explain]\n"
     "  F.csv: rows in the order of arrival (sorted by the column arrival where there is one), with a\n"
     "  header line naming the columns\n"
     "    card, time, lat, lon, accuracy_m   and, where known, arrival, source (gnss, wifi, cell)\n"
     "  times are Unix seconds or RFC 3339; an empty accuracy_m is unknown, an empty arrival is time\n"
     "  --datum  of the fixes, and of fences that name none\n"
+    "  --explain  with each alert the steps of evidence that led to it: nats, see docs/presence.md\n"
     "  prints one JSON object a line for each alert, in the order raised; - reads standard input";
 
 #define TIME_MS_LAST 253402300799999 /* the end of 9999 */
@@ -36,7 +38,7 @@ struct row {
 
 struct replay {
     const char *fences_path, *fixes_path, *datum_name;
-    bool summary, has_arrivals;
+    bool summary, explain, has_arrivals;
     enum geo_datum datum;
     struct arena arena;
     struct text text; /* of the fixes */
@@ -45,6 +47,7 @@ struct replay {
     struct fence_set *fences;
     struct directory *directory;
     struct engine *engine;
+    struct why *why; /* with --explain */
     uint64_t alerts;
     struct status_detail detail;
 };
@@ -420,8 +423,14 @@ static void print_alert(const struct replay *replay, const struct alert *alert, 
         buffer_text(line, ",\"fence\":");
         buffer_json_string(line, fence->id, strlen(fence->id));
     }
-    buffer_printf(line, ",\"type\":\"%s\",\"time_ms\":%" PRId64 ",\"raised_ms\":%" PRId64 "}\n",
+    buffer_printf(line, ",\"type\":\"%s\",\"time_ms\":%" PRId64 ",\"raised_ms\":%" PRId64,
                   alert_word((enum alert_type)alert->type), alert->time_ms, alert->raised_ms);
+    if (replay->why != NULL) {
+        buffer_printf(line, ",\"earliest_ms\":%" PRId64 ",\"latest_ms\":%" PRId64,
+                      alert->earliest_ms, alert->latest_ms);
+        why_write(line, replay->why, alert);
+    }
+    buffer_text(line, "}\n");
 }
 
 static enum status print_alerts(struct replay *replay, struct outbox *outbox, struct buffer *line)
@@ -492,6 +501,12 @@ static enum status make_engine(struct replay *replay)
                                                         ? (uint32_t)presences
                                                         : REGISTRY_NUMBER_MAX};
     enum status status = engine_new(&limits, &replay->engine);
+    if (status == STATUS_OK && replay->explain) {
+        status = why_new(limits.cards_max, &replay->why);
+    }
+    if (status == STATUS_OK && replay->why != NULL) {
+        engine_explain(replay->engine, why_take, replay->why);
+    }
     return status == STATUS_OK
                ? status
                : status_detail_set(&replay->detail, status, "%s: the engine for %u cards: %s",
@@ -532,6 +547,9 @@ static int run(struct replay *replay)
     if (status == STATUS_OK) {
         status = run_engine(replay);
     }
+    if (status == STATUS_OK && replay->why != NULL && !why_is_whole(replay->why)) {
+        status = status_detail_set(&replay->detail, STATUS_NO_MEMORY, "no memory for the steps");
+    }
     if (status != STATUS_OK) {
         return cli_fail("%s", replay->detail.text);
     }
@@ -549,6 +567,7 @@ int cmd_replay(int argc, char **argv)
                                          {"--fixes", &replay.fixes_path, NULL},
                                          {"--datum", &replay.datum_name, NULL},
                                          {"--summary", NULL, &replay.summary},
+                                         {"--explain", NULL, &replay.explain},
                                          {"--help", NULL, &help},
                                          {0}};
     int words = 0;
@@ -572,6 +591,7 @@ int cmd_replay(int argc, char **argv)
     arena_init_growing(&replay.arena, 1u << 20, SIZE_MAX / 2);
     int result = run(&replay);
     engine_free(replay.engine);
+    why_free(replay.why);
     fence_set_free(replay.fences);
     directory_free(replay.directory);
     arena_release(&replay.arena);

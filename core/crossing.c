@@ -115,17 +115,39 @@ static int32_t streak_mn(const struct presence *presence, const struct word *wor
     return less < all ? less : all;
 }
 
+struct need {
+    int32_t sum_mn, streak_mn;
+};
+
+/* A missed danger harms most, and a place is told to those who asked for it: lies that last may cause
+ * both. A school's ground is what absence and lessons are reckoned by. */
+static struct need need_to_enter(const struct fence *fence)
+{
+    return (struct need){enter_threshold(fence),
+                         fence->kind == FENCE_SCHOOL ? EVIDENCE_STREAK_IN_MN : 0};
+}
+
+/* Who has left a danger zone may be warned of it again: nobody is told, so it need not be as sure. */
+static struct need need_to_leave(const struct presence *presence, const struct fence *fence)
+{
+    bool quick = fence->kind == FENCE_DANGER || (presence->flags & PRESENCE_PASSED) != 0 ||
+                 presence->away_m > FAR_M;
+    return (struct need){quick ? EVIDENCE_LEAVE_MN : EVIDENCE_FIVE_MN,
+                         fence->kind == FENCE_DANGER ? 0 : EVIDENCE_STREAK_MN};
+}
+
 /* Is nothing else left that would explain the run? Single lies are behind the sum, the noise of a
  * place behind firm words; there remains a lie that lasts. A gate knows better than that, and a pass
  * that nothing has contradicted for long is believed. */
-static bool is_sure(const struct step *step, const struct presence *presence, int32_t streak,
-                    int32_t sum, int32_t threshold, int32_t streak_min)
+static bool is_sure(const struct step *step, const struct presence *presence, int32_t sum,
+                    int32_t streak, struct need need)
 {
     if ((presence->flags & PRESENCE_PASSED) != 0) {
-        return sum >= threshold || (sum >= EVIDENCE_PASS_MN &&
-                                    step->event->time_ms - presence->run_ms >= PASS_BELIEVED_MS);
+        return sum >= need.sum_mn || (sum >= EVIDENCE_PASS_MN &&
+                                      step->event->time_ms - presence->run_ms >= PASS_BELIEVED_MS);
     }
-    return sum >= threshold && (presence->flags & PRESENCE_STREAK_FOR) == 0 && streak >= streak_min;
+    return sum >= need.sum_mn && (presence->flags & PRESENCE_STREAK_FOR) == 0 &&
+           streak >= need.streak_mn;
 }
 
 /* Is it as sure as any state must be that there was nothing? By three fixes or more. */
@@ -166,22 +188,13 @@ static void settle_unknown(struct step *step, uint32_t place, const struct word 
     presences_touch(presences, place);
 }
 
-/* Who has left a danger zone may be warned of it again: nobody is told, so it need not be as sure. */
-static bool has_left(const struct step *step, const struct presence *presence,
-                     const struct fence *fence, int32_t sum, int32_t streak)
-{
-    bool quick = fence->kind == FENCE_DANGER || (presence->flags & PRESENCE_PASSED) != 0 ||
-                 presence->away_m > FAR_M;
-    return is_sure(step, presence, streak, sum, quick ? EVIDENCE_LEAVE_MN : EVIDENCE_FIVE_MN,
-                   fence->kind == FENCE_DANGER ? 0 : EVIDENCE_STREAK_MN);
-}
-
 static void settle_inside(struct step *step, uint32_t place, const struct word *word, int32_t sum,
                           int32_t streak)
 {
     struct presences *presences = &step->engine->presences;
     struct presence *presence = &presences->items[place];
-    bool left = has_left(step, presence, word->fence, -sum, streak) && step_has_room(step);
+    struct need need = need_to_leave(presence, word->fence);
+    bool left = is_sure(step, presence, -sum, streak, need) && step_has_room(step);
     if (left) {
         if (word->fence->kind != FENCE_DANGER) {
             raise_run(step, presence, word->fence, ALERT_LEFT);
@@ -200,21 +213,13 @@ static void settle_inside(struct step *step, uint32_t place, const struct word *
     presences_touch(presences, place);
 }
 
-/* A missed danger harms most, and a place is told to those who asked for it: lies that last may cause
- * both. A school's ground is what absence and lessons are reckoned by. */
-static bool has_entered(const struct step *step, const struct presence *presence,
-                        const struct fence *fence, int32_t sum, int32_t streak)
-{
-    return is_sure(step, presence, streak, sum, enter_threshold(fence),
-                   fence->kind == FENCE_SCHOOL ? EVIDENCE_STREAK_IN_MN : 0);
-}
-
 static void settle_outside(struct step *step, uint32_t place, const struct word *word, int32_t sum,
                            int32_t streak)
 {
     struct presences *presences = &step->engine->presences;
     struct presence *presence = &presences->items[place];
-    bool entered = has_entered(step, presence, word->fence, sum, streak) && step_has_room(step);
+    struct need need = need_to_enter(word->fence);
+    bool entered = is_sure(step, presence, sum, streak, need) && step_has_room(step);
     bool over = sum == 0 && is_over(presence, word, streak);
     if (entered) {
         raise_run(step, presence, word->fence,
@@ -253,10 +258,29 @@ static int32_t keep_pass(const struct presence *presence, int32_t sum, int32_t s
                                               : (sum < left_mn ? left_mn : sum);
 }
 
+static void explain(const struct step *step, const struct presence *presence,
+                    const struct word *word, int32_t sum, int32_t streak)
+{
+    bool inside = presence->state == PRESENCE_INSIDE;
+    struct need need = inside ? need_to_leave(presence, word->fence) : need_to_enter(word->fence);
+    struct engine_reason *reason = step->reason;
+    reason->run_ms = presence->run_ms;
+    reason->sum_mn = sum;
+    reason->streak_mn = streak;
+    reason->sum_needed_mn = inside ? -need.sum_mn : need.sum_mn;
+    reason->streak_needed_mn = need.streak_mn;
+    reason->lasts_s = presence->lasts_s;
+    reason->passed = (presence->flags & PRESENCE_PASSED) != 0;
+}
+
 static void settle(struct step *step, uint32_t place, const struct word *word, int32_t sum,
                    int32_t streak)
 {
-    switch ((enum presence_state)step->engine->presences.items[place].state) {
+    const struct presence *presence = &step->engine->presences.items[place];
+    if (step->reason != NULL) {
+        explain(step, presence, word, sum, streak);
+    }
+    switch ((enum presence_state)presence->state) {
     case PRESENCE_INSIDE:
         settle_inside(step, place, word, sum < 0 ? sum : 0, streak);
         break;
@@ -313,6 +337,9 @@ static void take_impossible_pass(struct step *step, uint32_t place, const struct
     int32_t threshold = inside ? EVIDENCE_LEAVE_MN : enter_threshold(word->fence);
     bool was_wrong = sum >= SUM_OVER_MN && sum + EVIDENCE_PASS_MN >= threshold &&
                      word->fence->kind != FENCE_DANGER && step_has_room(step);
+    if (step->reason != NULL) {
+        explain(step, presence, word, presence->sum_mn + (was_wrong ? -word->mn : word->mn), 0);
+    }
     if (was_wrong) {
         raise_run(step, presence, word->fence, inside ? ALERT_LEFT : ALERT_ENTERED);
         presence->state = inside ? PRESENCE_OUTSIDE : PRESENCE_INSIDE;
@@ -340,11 +367,45 @@ static void weigh_pass(struct step *step, uint32_t place, const struct word *wor
     settle(step, place, word, presence->sum_mn + word->mn, 0);
 }
 
-void step_weigh(struct step *step, uint32_t place, const struct word *word)
+static void weigh(struct step *step, uint32_t place, const struct word *word)
 {
     if (step->event->type == EVENT_PASS) {
         weigh_pass(step, place, word);
     } else {
         weigh_fix(step, place, word);
+    }
+}
+
+static void weigh_and_tell(struct step *step, uint32_t place, const struct word *word)
+{
+    const struct event *event = step->event;
+    const struct engine *engine = step->engine;
+    struct engine_reason reason = {
+        .time_ms = event->time_ms,
+        .pupil_no = step->pupil_no,
+        .fence_no = word->fence->no,
+        .fence_version = word->fence->version,
+        .accuracy_cm = (event->flags & EVENT_HAS_ACCURACY) != 0 ? event->accuracy_cm : 0,
+        .distance_m = word->mn < 0 ? (int32_t)word->away_m : -(int32_t)word->away_m,
+        .word_mn = word->mn,
+        .type = event->type,
+        .kind = event->kind,
+        .before = engine->presences.items[place].state,
+        .firm = word->firm};
+    step->reason = &reason;
+    weigh(step, place, word);
+    step->reason = NULL;
+    const struct presence *presence = &engine->presences.items[place];
+    bool dropped = presence->pupil_no != step->pupil_no || presence->fence_no != word->fence->no;
+    reason.after = dropped ? PRESENCE_OUTSIDE : presence->state;
+    engine->tell(engine->tell_context, &reason);
+}
+
+void step_weigh(struct step *step, uint32_t place, const struct word *word)
+{
+    if (step->engine->tell != NULL) {
+        weigh_and_tell(step, place, word);
+    } else {
+        weigh(step, place, word);
     }
 }

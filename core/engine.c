@@ -281,6 +281,12 @@ void engine_stats(const struct engine *engine, struct engine_stats *ret)
     ret->presences_refused = engine->presences.refused;
 }
 
+void engine_explain(struct engine *engine, engine_tell *tell, void *context)
+{
+    engine->tell = tell;
+    engine->tell_context = context;
+}
+
 enum presence_state engine_presence(const struct engine *engine, uint32_t pupil_no,
                                     uint32_t fence_no)
 {

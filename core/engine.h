@@ -78,6 +78,24 @@ struct engine_stats {
 };
 void engine_stats(const struct engine *engine, struct engine_stats *ret);
 
+/* One step of evidence on one fence, for those who ask why: a fix or a pass, what it said, and what was
+ * known after it beside what it takes. docs/presence.md tells the words. */
+struct engine_reason {
+    int64_t time_ms, run_ms; /* run_ms: when the run crossed the boundary, as near as known */
+    uint32_t pupil_no, fence_no, fence_version;
+    uint32_t accuracy_cm; /* of a fix; 0: not told */
+    int32_t distance_m;   /* of a fix to the boundary, negative inside; far ones are cut off */
+    int32_t word_mn, sum_mn, sum_needed_mn;
+    int32_t streak_mn, streak_needed_mn;
+    uint32_t lasts_s;      /* the streak's length */
+    uint8_t type, kind;    /* of the event */
+    uint8_t before, after; /* enum presence_state */
+    bool firm, passed;     /* passed: a pass is in the run */
+};
+typedef void engine_tell(void *context, const struct engine_reason *reason);
+/* From here on each step is told, before its alerts; NULL: no longer. It decides nothing. */
+void engine_explain(struct engine *engine, engine_tell *tell, void *context);
+
 enum presence_state { PRESENCE_UNKNOWN = 0, PRESENCE_OUTSIDE = 1, PRESENCE_INSIDE = 2 };
 /* Where the pupil stands to the fence, as far as is settled. */
 enum presence_state engine_presence(const struct engine *engine, uint32_t pupil_no,

@@ -53,6 +53,8 @@ struct engine {
     struct fence_memory *fence_memory;
     struct presences presences;
     struct engine_stats stats;
+    engine_tell *tell; /* NULL: nobody asks why */
+    void *tell_context;
 };
 
 /* One event on its way through. pupil_no 0: the card belongs to nobody that is known here. */
@@ -62,6 +64,7 @@ struct step {
     const struct event *event;
     struct outbox *outbox;
     uint32_t outbox_start, pupil_no, school_no;
+    struct engine_reason *reason; /* NULL: nobody asks why */
 };
 
 /* An alert with everything that the event tells, for the caller to fill in the rest. */

@@ -41,6 +41,13 @@ grep -q '^{"card":"walker","fence":"yard","type":"entered","time_ms":1772400[56]
     fail "the arrival, within a fix of the crossing: $(head -n 1 once.txt)"
 "$CTL" replay --fences fences.geojson --fixes fixes.csv --datum wgs84 | cmp -s - once.txt || fail "twice is not the same"
 
+# --explain adds the steps behind each alert: the last one is where the sum and the streak reach what they need
+"$CTL" replay --fences fences.geojson --fixes fixes.csv --datum wgs84 --explain >why.txt || fail "explain"
+[[ $(sed 's/,"earliest_ms".*/}/' why.txt) == "$(cat once.txt)" ]] || fail "explain tells other alerts: $(cat why.txt)"
+grep -q '"fence_version":1,"why":\[{"time_ms":1772400600000,"by":"unknown","accuracy_m":10.00,"distance_m":-[0-9]*,"firm":true,"word":3.662,"sum":3.662,"needed":6.205,' why.txt ||
+    fail "the first step: $(head -n 1 why.txt)"
+grep -q '"state":"outside"},{"time_ms":[0-9]*,"by":"unknown",[^}]*"state":"inside"}\]}$' why.txt || fail "the last step: $(head -n 1 why.txt)"
+
 # RFC 3339 says the same as Unix seconds
 awk -F, -v OFS=, 'NR > 1 {$2 = strftime("%Y-%m-%dT%H:%M:%SZ", $2, 1)} {print}' fixes.csv >other.csv 2>/dev/null &&
     [[ $(wc -l <other.csv) == 31 ]] &&

@@ -242,6 +242,54 @@ static void without_fences_and_directory_nothing_breaks(void **state)
     town_release(&town);
 }
 
+struct told {
+    uint32_t count;
+    struct engine_reason last;
+};
+
+static void take_reason(void *context, const struct engine_reason *reason)
+{
+    struct told *told = context;
+    told->count++;
+    told->last = *reason;
+}
+
+static void walk_in(struct town *town)
+{
+    (void)town_stay(town, 1, 0, 6, 60, 300, 0);
+    (void)town_pass(town, 1, 350, 1, PASS_IN);
+    (void)town_fix(town, 1, 370, 10, 0, 8);
+}
+
+static void who_asks_why_is_told_and_changes_nothing(void **state)
+{
+    struct town *town = *state;
+    struct town asked;
+    struct told told = {0};
+    town_init(&asked, 1000);
+    engine_explain(asked.engine, take_reason, &told);
+    walk_in(town);
+    walk_in(&asked);
+    assert_int_equal(asked.log_count, 2);
+    assert_memory_equal(asked.log, town->log, 2 * sizeof *town->log);
+    const struct engine_reason *last = &told.last;
+    assert_true(told.count >= 2);
+    assert_int_equal(last->time_ms, town_ms(370));
+    assert_int_equal(last->run_ms, town_ms(350));
+    assert_int_equal(last->pupil_no, 1);
+    assert_int_equal(last->fence_no, TOWN_SCHOOL_FENCE);
+    assert_int_equal(last->accuracy_cm, 800);
+    assert_in_range(-last->distance_m, 89, 91);
+    assert_true(last->firm && last->passed);
+    assert_int_equal(last->before, PRESENCE_OUTSIDE);
+    assert_int_equal(last->after, PRESENCE_INSIDE);
+    assert_true(last->sum_mn >= last->sum_needed_mn && last->word_mn > 0);
+    engine_explain(asked.engine, NULL, NULL);
+    (void)town_fix(&asked, 1, 430, 10, 0, 8);
+    assert_int_equal(last->time_ms, town_ms(370));
+    town_release(&asked);
+}
+
 static void a_city_fits_in_160_bytes_a_card(void **state)
 {
     (void)state;
@@ -265,6 +313,7 @@ int main(void)
         TEST(a_fence_that_comes_back_is_new),
         TEST(fence_numbers_beyond_memory_rebase_at_every_set),
         TEST(a_pupil_who_changes_school_rebases_and_others_do_not),
+        TEST(who_asks_why_is_told_and_changes_nothing),
         cmocka_unit_test(without_fences_and_directory_nothing_breaks),
         cmocka_unit_test(a_city_fits_in_160_bytes_a_card),
     };
