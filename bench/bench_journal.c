@@ -8,9 +8,9 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/histogram.h"
 #include "base/text.h"
 #include "bench/figures.h"
-#include "bench/histogram.h"
 #include "cli/cli.h"
 #include "storage/journal.h"
 

@@ -35,22 +35,31 @@ static double per_10k(uint64_t count, const struct run_options *options)
     return 1e4 * (double)count / ((double)options->pupils * options->days);
 }
 
+enum { ROW_BYTES_MAX = 1024 };
+
+static void print_head(const struct run_options *options)
+{
+    struct buffer head;
+    buffer_init(&head, ROW_BYTES_MAX);
+    score_head(&head);
+    (void)printf("\n%u pupils, %u days, a fix each %u s, %s gates\n", options->pupils,
+                 options->days, options->interval_ms / 1000, options->gates ? "with" : "without");
+    (void)printf("%-16s %s %16s\n", "rule", buffer_cstr(&head), "false per 10 k");
+    buffer_release(&head);
+}
+
 static void print_rule(const char *name, const struct score *score,
                        const struct run_options *options)
 {
-    static const char *const words[SCORE_TYPES] = {"",       "entered",  "left",
-                                                   "danger", "place in", "place out"};
+    struct buffer row;
+    buffer_init(&row, ROW_BYTES_MAX);
     for (uint32_t type = SCORE_ENTERED; type < SCORE_TYPES; type++) {
-        const struct score_kind *kind = &score->kinds[type];
-        (void)printf(
-            "%-16s %-9s %7llu %6.2f %7llu %6llu %7llu %9.1f %7llu %6.0f %6.0f %6.0f %6.0f\n", name,
-            words[type], (unsigned long long)kind->crossings, percent(kind->found, kind->crossings),
-            (unsigned long long)kind->missed, (unsigned long long)kind->brief,
-            (unsigned long long)kind->wrong, per_10k(kind->wrong, options),
-            (unsigned long long)kind->doubled, seconds(&kind->delays_ms, 50),
-            seconds(&kind->delays_ms, 90), seconds(&kind->delays_ms, 99),
-            seconds(&kind->errors_ms, 50));
+        buffer_clear(&row);
+        score_row(score, (enum score_type)type, &row);
+        (void)printf("%-16s %s %16.1f\n", name, buffer_cstr(&row),
+                     per_10k(score->kinds[type].wrong, options));
     }
+    buffer_release(&row);
     (void)fflush(stdout);
 }
 
@@ -127,11 +136,7 @@ static int measure(const struct run_options *options, struct figures *figures)
     if (run_days(&run, options, &detail) != STATUS_OK) {
         return cli_fail("%s", detail.text);
     }
-    (void)printf("\n%u pupils, %u days, a fix each %u s, %s gates\n", options->pupils,
-                 options->days, options->interval_ms / 1000, options->gates ? "with" : "without");
-    (void)printf(
-        "rule             kind         true found%%  missed  brief   false  per 10 k  double"
-        "  delay s: 50 90 99  dated\n");
+    print_head(options);
     for (uint32_t i = 0; i <= RULES; i++) {
         score(run.crossings.items, run.crossings.count, run.raised[i].items, run.raised[i].count,
               options->interval_ms, &result);

@@ -16,9 +16,9 @@
 #include <stdint.h>
 
 #include "base/arena.h"
+#include "base/histogram.h"
 #include "base/status.h"
 #include "base/text.h"
-#include "bench/histogram.h"
 #include "broker-bridge/mqtt_url.h"
 #include "geo/point.h"
 

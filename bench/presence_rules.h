@@ -8,9 +8,9 @@
 #define BENCH_PRESENCE_RULES_H
 
 #include "base/status.h"
-#include "bench/presence_score.h"
 #include "core/event.h"
 #include "core/fences.h"
+#include "sim/score.h"
 
 struct rule_kind {
     const char *name;

@@ -1,4 +1,4 @@
-#include "bench/histogram.h"
+#include "base/histogram.h"
 
 #include "base/assert.h"
 

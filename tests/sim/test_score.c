@@ -1,6 +1,6 @@
 #include "tests/check.h"
 
-#include "bench/presence_score.h"
+#include "sim/score.h"
 
 enum { MINUTE_MS = 60000 };
 
@@ -73,12 +73,37 @@ static void a_crossing_undone_at_once_is_brief_and_its_alert_not_false(void **st
     assert_int_equal(kind->missed, 1);
 }
 
+static void a_row_holds_what_its_head_names_and_no_figure_of_nothing(void **state)
+{
+    (void)state;
+    struct score_mark crossings[] = {mark(1, SCORE_ENTERED, 100, 0),
+                                     mark(1, SCORE_ENTERED, 200, 0)};
+    struct score_mark alerts[] = {mark(1, SCORE_ENTERED, 101, 103)};
+    (void)scored(crossings, 2, alerts, 1, SCORE_ENTERED);
+    struct buffer table;
+    buffer_init(&table, 1024);
+    score_head(&table);
+    buffer_text(&table, "\n");
+    score_row(&result, SCORE_ENTERED, &table);
+    buffer_text(&table, "\n");
+    score_row(&result, SCORE_DANGER, &table);
+    assert_string_equal(buffer_cstr(&table),
+                        "kind         true found %  missed  brief   false  double delay 50       90"
+                        "   99 % s  dated s\n"
+                        "entered         2   50.00       1      0       0       0      180      180"
+                        "      180       60\n"
+                        "danger          0       -       0      0       0       0        -        -"
+                        "        -        -");
+    buffer_release(&table);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_alert_soon_after_a_crossing_finds_it_and_another_is_double),
         cmocka_unit_test(a_crossing_is_missed_when_fence_direction_or_time_differ),
         cmocka_unit_test(a_crossing_undone_at_once_is_brief_and_its_alert_not_false),
+        cmocka_unit_test(a_row_holds_what_its_head_names_and_no_figure_of_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "bench/histogram.h"
+#include "base/histogram.h"
 
 static struct histogram histogram;
 

@@ -1,4 +1,4 @@
-#include "bench/presence_score.h"
+#include "sim/score.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -123,4 +123,39 @@ void score(struct score_mark *crossings, uint32_t crossing_count, struct score_m
               &ret->kinds[alerts[i].type]);
     }
     sum_up(crossings, crossing_count, ret);
+}
+
+void score_head(struct buffer *out)
+{
+    buffer_printf(out, "%-9s %7s %7s %7s %6s %7s %7s %8s %8s %8s %8s", "kind", "true", "found %",
+                  "missed", "brief", "false", "double", "delay 50", "90", "99 % s", "dated s");
+}
+
+static void put_seconds(struct buffer *out, const struct histogram *times_ms, double part)
+{
+    if (times_ms->count == 0) {
+        buffer_printf(out, " %8s", "-");
+    } else {
+        buffer_printf(out, " %8.0f", (double)histogram_percentile(times_ms, part) / 1000);
+    }
+}
+
+void score_row(const struct score *score, enum score_type type, struct buffer *out)
+{
+    static const char *const words[SCORE_TYPES] = {"",       "entered",  "left",
+                                                   "danger", "place in", "place out"};
+    const struct score_kind *kind = &score->kinds[type];
+    buffer_printf(out, "%-9s %7llu", words[type], (unsigned long long)kind->crossings);
+    if (kind->crossings == 0) {
+        buffer_printf(out, " %7s", "-");
+    } else {
+        buffer_printf(out, " %7.2f", 100.0 * (double)kind->found / (double)kind->crossings);
+    }
+    buffer_printf(out, " %7llu %6llu %7llu %7llu", (unsigned long long)kind->missed,
+                  (unsigned long long)kind->brief, (unsigned long long)kind->wrong,
+                  (unsigned long long)kind->doubled);
+    put_seconds(out, &kind->delays_ms, 50);
+    put_seconds(out, &kind->delays_ms, 90);
+    put_seconds(out, &kind->delays_ms, 99);
+    put_seconds(out, &kind->errors_ms, 50);
 }

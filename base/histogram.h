@@ -4,8 +4,8 @@
  * Memory: the caller's, about 30 KiB.
  * Threads: one at a time.
  */
-#ifndef BENCH_HISTOGRAM_H
-#define BENCH_HISTOGRAM_H
+#ifndef BASE_HISTOGRAM_H
+#define BASE_HISTOGRAM_H
 
 #include <stdint.h>
 

@@ -1,5 +1,5 @@
 /*
- * presence_score.h - alerts beside what truly happened: found, missed, false, double, brief.
+ * score.h - alerts beside what truly happened: found, missed, false, double, brief.
  * Know: a crossing and an alert are of one kind when pupil, fence and type agree. A crossing undone
  * in less than brief_ms is brief with the one that undoes it: neither found nor missed, and an alert
  * of it is not false.
@@ -7,13 +7,14 @@
  * Memory: the caller's arrays, which are sorted in place.
  * Threads: any.
  */
-#ifndef BENCH_PRESENCE_SCORE_H
-#define BENCH_PRESENCE_SCORE_H
+#ifndef SIM_SCORE_H
+#define SIM_SCORE_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "bench/histogram.h"
+#include "base/buffer.h"
+#include "base/histogram.h"
 
 /* The crossing that an alert finds lies within its bounds, give or take this, and before it was raised:
  * clocks are wrong, and a lie that lasts may stand at the crossing itself. */
@@ -51,5 +52,11 @@ struct score {
 /* *ret is cleared first. */
 void score(struct score_mark *crossings, uint32_t crossing_count, struct score_mark *alerts,
            uint32_t alert_count, int64_t brief_ms, struct score *ret);
+
+/* The table of a score, without ends of lines: the head, and a row of a type. Times are in seconds: how
+ * long after the crossing the alert was raised (at most, of 50, 90 and 99 % of those found), and how
+ * far the moment that it tells lies from the true one (median). */
+void score_head(struct buffer *out);
+void score_row(const struct score *score, enum score_type type, struct buffer *out);
 
 #endif
