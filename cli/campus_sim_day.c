@@ -12,7 +12,7 @@
     "  --start 07:00     --until 20:00, within 06:00 and 21:00\n"                                    \
     "  --interval 60     seconds between the fixes of a card\n"                                      \
     "  --seed 1          of the pupils' lives        --exact       cards and gates tell the truth\n" \
-    "  --truth FILE.csv  writes the true crossings: pupil,card,fence,time,event\n"                   \
+    "  --truth FILE.csv  writes the true crossings: pupil,card,fence,time,event,kind\n"              \
     "into a broker:\n"                                                                               \
     "  --speed 60        simulated seconds in a second\n"                                            \
     "  --repeat          one day after the other, each with other pupils, until stopped\n"           \
@@ -56,8 +56,8 @@ static void append_truth(const struct sim_day *day, uint32_t i, const struct sim
     uint32_t pupil = day->pupils[i].pupil + 1;
     sim_city_fence(day->config.city, crossing->fence, &fence);
     clock_format_rfc3339(day->config.midnight_ms + crossing->time_ms, time);
-    buffer_printf(out, "p%06u,c%06u,%s,%s,%s\n", pupil, pupil, fence.id, time,
-                  crossing->entered ? "entered" : "left");
+    buffer_printf(out, "p%06u,c%06u,%s,%s,%s,%s\n", pupil, pupil, fence.id, time,
+                  crossing->entered ? "entered" : "left", fence.kind);
 }
 
 static enum status write_crossings(const struct sim_day *day, struct sim_file *file,
@@ -67,7 +67,7 @@ static enum status write_crossings(const struct sim_day *day, struct sim_file *f
     static struct sim_crossing crossings[CROSSINGS_MAX];
     struct buffer bytes;
     buffer_init(&bytes, (size_t)CROSSINGS_MAX * 256);
-    buffer_text(&bytes, "pupil,card,fence,time,event\n");
+    buffer_text(&bytes, "pupil,card,fence,time,event,kind\n");
     enum status status = STATUS_OK;
     for (uint32_t i = 0; status == STATUS_OK && i < day->config.pupil_count; i++) {
         uint32_t count = sim_day_truth(day, i, crossings, CROSSINGS_MAX);
