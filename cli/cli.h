@@ -23,6 +23,7 @@ int cmd_import(int argc, char **argv);
 int cmd_locate(int argc, char **argv);
 int cmd_publish(int argc, char **argv);
 int cmd_replay(int argc, char **argv);
+int cmd_score(int argc, char **argv);
 int cmd_status(int argc, char **argv);
 
 /* A program of several commands: runs the one that argv[1] names with its own words, or prints the list.

@@ -12,6 +12,7 @@ int main(int argc, char **argv)
         {"publish", cmd_publish, "a recorded trace, as if a card reported it"},
         {"locate", cmd_locate, "which fences of a file contain the points of a file, offline"},
         {"replay", cmd_replay, "fixes from a file against fences from a file, offline"},
+        {"score", cmd_score, "raised alerts beside what truly happened: found, missed, false"},
         {"status", cmd_status, "what a running campusd counts"},
         {NULL, NULL, NULL}};
     return cli_main(commands, argc, argv);
