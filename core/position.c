@@ -6,7 +6,8 @@
 #include "core/evidence.h"
 
 enum {
-    REACH_SIGMAS = 5, /* as far as words differ, and all that are firm */
+    NEAR_SIGMAS = 4,  /* as far as words differ */
+    REACH_SIGMAS = 5, /* and beyond where all are firm */
     REACH_CM = 50000, /* as far as a lasting lie may lead */
     WORTH_A_PLACE_MN = -2000,
     CLEAR_SIGMA_M = 20, /* up to there a fix tells clearly where the pupil is */
@@ -57,8 +58,8 @@ struct surroundings {
     const struct fence_set *fences;
     struct geo_point point;
     int32_t sigma_cm;
-    float reach_m;
-    bool is_leap; /* nobody is so fast: this fix or the one before it lies */
+    float near_m, reach_m; /* as far as words differ, and as far as distances are told */
+    bool is_leap;          /* nobody is so fast: this fix or the one before it lies */
     uint32_t count, *covering;
 };
 
@@ -111,7 +112,7 @@ static uint32_t candidates(const struct step *step, const struct surroundings *h
     }
     struct geo_near near[GEO_FOUND_MAX];
     uint32_t count =
-        geo_index_near(here->fences->index, here->point, here->reach_m, near, GEO_FOUND_MAX);
+        geo_index_near(here->fences->index, here->point, here->near_m, near, GEO_FOUND_MAX);
     count = count < GEO_FOUND_MAX ? count : GEO_FOUND_MAX; /* those left out do not cover it */
     for (uint32_t i = 0; i < count; i++) {
         ret[i] = near[i].shape;
@@ -168,6 +169,7 @@ static void evaluate(struct step *step, int64_t dt_ms, int64_t clear_ms)
                                 .sigma_cm = evidence_sigma_cm(step->event),
                                 .covering = covering};
     int32_t reach_cm = here.sigma_cm * REACH_SIGMAS;
+    here.near_m = (float)(here.sigma_cm * NEAR_SIGMAS) / 100.0F;
     here.reach_m = (float)(reach_cm > REACH_CM ? reach_cm : REACH_CM) / 100.0F;
     here.count = geo_index_find(here.fences->index, here.point, covering);
     struct word word = {.weight = evidence_weight(dt_ms), .dt_ms = dt_ms, .clear_ms = clear_ms};
