@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/assert.h"
 #include "core/limits.h"
 
 enum {
@@ -148,18 +149,15 @@ static enum status step_rules(struct run *run, const struct event *event, int64_
     return STATUS_OK;
 }
 
-/* As proto/check.c takes it: a clock ahead is set to the arrival, 0,0 is no position. */
+/* As live: 0,0 is no position. */
 static struct event event_of(const struct sim_city *city, const struct sim_report *report)
 {
-    struct event event = {.time_ms = report->time_ms,
-                          .card_no = report->pupil + 1,
+    struct event event = {.card_no = report->pupil + 1,
                           .type = report->kind,
                           .point = report->point,
                           .accuracy_cm = report->accuracy_cm};
-    if (event.time_ms > report->arrival_ms + TIME_AHEAD_MS_TRUSTED) {
-        event.time_ms = report->arrival_ms;
-        event.flags |= EVENT_CLOCK_AHEAD;
-    }
+    bool taken = event_take_time(&event, report->time_ms, report->arrival_ms);
+    ASSERT(taken); /* simulated clocks are not a day ahead */
     if (report->kind == SIM_PASS) {
         event.kind = report->direction;
         event.gate_no = city->pupils[report->pupil].school * SIM_GATES_MAX + report->gate + 1;

@@ -54,17 +54,13 @@ static int64_t ms_of(double seconds)
     return (int64_t)llround(seconds * 1000);
 }
 
-/* As proto/check.c takes it; false: refused. */
+/* As live; false: refused. */
 static bool take_times(struct trace_fix *fix)
 {
-    int64_t *time_ms = &fix->fix.time_ms;
-    if (*time_ms < TIME_MS_MIN || *time_ms > fix->arrival_ms + TIME_AHEAD_MS_MAX) {
-        return false;
-    }
-    if (*time_ms > fix->arrival_ms + TIME_AHEAD_MS_TRUSTED) {
-        *time_ms = fix->arrival_ms;
-    }
-    return true;
+    struct event event = {0};
+    bool taken = event_take_time(&event, fix->fix.time_ms, fix->arrival_ms);
+    fix->fix.time_ms = event.time_ms;
+    return taken;
 }
 
 static enum status read_row(struct traces *traces, const struct csv_row *row, const int *places)

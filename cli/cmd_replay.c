@@ -220,15 +220,8 @@ static bool has_usable_time(struct replay *replay, struct row *row)
     if (row->arrival_ms < TIME_MS_MIN || row->event.time_ms > TIME_MS_LAST) {
         return refuse(replay, row, "after 9999, or its arrival before 2000 (times are in seconds)");
     }
-    int64_t ahead_ms = row->event.time_ms - row->arrival_ms;
-    if (ahead_ms > TIME_AHEAD_MS_MAX) {
-        return refuse(replay, row, "over a day after its arrival");
-    }
-    if (ahead_ms > TIME_AHEAD_MS_TRUSTED) {
-        row->event.flags |= EVENT_CLOCK_AHEAD;
-        row->event.time_ms = row->arrival_ms;
-    }
-    return true;
+    return event_take_time(&row->event, row->event.time_ms, row->arrival_ms) ||
+           refuse(replay, row, "over a day after its arrival");
 }
 
 static enum status read_row(struct replay *replay, const struct csv_row *csv_row, const int *places)

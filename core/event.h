@@ -8,6 +8,7 @@
 #ifndef CORE_EVENT_H
 #define CORE_EVENT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "geo/point.h"
@@ -77,5 +78,12 @@ struct report {
     uint32_t event_count;
     const struct event *events;
 };
+
+/* Gives the event the device's time as it is taken everywhere: a clock a little ahead of the arrival is
+ * believed, one up to a day ahead set to it and marked (limits.h). False: no time to be taken. */
+bool event_take_time(struct event *event, int64_t time_ms, int64_t arrival_ms);
+/* The order in which the report's events happened, equal ones as they stand: a card may send its newest
+ * fix first. The report has at most REPORT_EVENTS_MAX. */
+void report_order(const struct report *report, uint16_t *ret_order);
 
 #endif

@@ -13,15 +13,9 @@ void wire_flaw(struct wire_event *out, enum refusal flaw, const char *field)
 
 void wire_take_time(const struct decode_context *context, int64_t time_ms, struct wire_event *out)
 {
-    if (time_ms < TIME_MS_MIN || time_ms > context->arrival_ms + TIME_AHEAD_MS_MAX) {
+    if (!event_take_time(&out->event, time_ms, context->arrival_ms)) {
         wire_flaw(out, REFUSAL_TIME, "time_ms");
-        return;
     }
-    if (time_ms > context->arrival_ms + TIME_AHEAD_MS_TRUSTED) {
-        out->event.flags |= EVENT_CLOCK_AHEAD;
-        time_ms = context->arrival_ms;
-    }
-    out->event.time_ms = time_ms;
 }
 
 /* Of another datum to the nearest lattice point of WGS-84. */

@@ -114,24 +114,11 @@ static void apply(struct receiver *receiver, const struct change *change)
     }
 }
 
-/* The order in which they happened, as the daemon gives them to the engine. */
-static void order_events(const struct report *report, uint16_t order[REPORT_EVENTS_MAX])
-{
-    for (uint32_t i = 0; i < report->event_count; i++) {
-        uint32_t place = i;
-        while (place > 0 && report->events[order[place - 1]].time_ms > report->events[i].time_ms) {
-            order[place] = order[place - 1];
-            place--;
-        }
-        order[place] = (uint16_t)i;
-    }
-}
-
 static void step_report(struct receiver *receiver, const struct report *report, uint64_t end)
 {
     uint16_t order[REPORT_EVENTS_MAX] = {0};
     const struct event *first = report->events;
-    order_events(report, order);
+    report_order(report, order);
     if (report->arrival_ms > receiver->newest_ms) {
         receiver->newest_ms = report->arrival_ms;
     }
