@@ -29,10 +29,12 @@ _Static_assert(sizeof(struct pupil_state) == 48 && FIX_ACCURACY_CM_MAX <= UINT16
                "one for every pupil");
 
 struct card_state {
-    int64_t pass_ms, low_battery_ms, removed_ms, powered_off_ms; /* last ones told; 0 = none */
-    uint32_t pass_gate;
-    uint8_t pass_direction;
+    int64_t pass_ms;
+    uint32_t low_battery_s, removed_s, powered_off_s; /* last ones told, Unix time; 0 = none */
+    uint32_t pass_gate : 24, pass_direction : 8;
 };
+_Static_assert(sizeof(struct card_state) == 24 && REGISTRY_NUMBER_MAX < 1u << 24,
+               "one for every card");
 
 /* Which set brought the present version of a fence number. */
 struct fence_memory {

@@ -8,6 +8,11 @@ static bool within(int64_t told_ms, int64_t time_ms, int64_t span_ms)
     return told_ms != 0 && time_ms - told_ms <= span_ms && told_ms - time_ms <= span_ms;
 }
 
+static uint32_t unix_seconds(int64_t time_ms)
+{
+    return time_ms / 1000 < UINT32_MAX ? (uint32_t)(time_ms / 1000) : UINT32_MAX;
+}
+
 static int64_t later(int64_t a, int64_t b)
 {
     return a > b ? a : b;
@@ -31,7 +36,7 @@ void step_pass(struct step *step)
     bool again = is_double_read(card, pass);
     /* A card that stays at the reader is read on and on: the window moves with each read. */
     card->pass_ms = again ? later(card->pass_ms, pass->time_ms) : pass->time_ms;
-    card->pass_gate = pass->gate_no;
+    card->pass_gate = pass->gate_no & 0xffffffu; /* all are below REGISTRY_NUMBER_MAX */
     card->pass_direction = pass->kind;
     if (again) {
         engine->stats.double_reads++;
@@ -48,14 +53,14 @@ void step_pass(struct step *step)
 
 /* Raises unless the same was told within the span; remembers the newest. */
 static void raise_once(struct step *step, enum alert_type type, enum severity severity,
-                       int64_t *told_ms, int64_t span_ms)
+                       uint32_t *told_s, int64_t span_ms)
 {
-    int64_t time_ms = step->event->time_ms;
-    if (within(*told_ms, time_ms, span_ms)) {
+    int64_t time_ms = step->event->time_ms, told_ms = *told_s * INT64_C(1000);
+    if (within(told_ms, time_ms, span_ms)) {
         step->engine->stats.held_signals++;
         return;
     }
-    *told_ms = later(*told_ms, time_ms);
+    *told_s = unix_seconds(later(told_ms, time_ms));
     (void)step_raise(step, type, severity, time_ms);
 }
 
@@ -74,15 +79,15 @@ void step_signal(struct step *step)
     struct card_state *card = &engine->cards[signal->card_no];
     switch (signal->kind) {
     case SIGNAL_LOW_BATTERY:
-        raise_once(step, ALERT_LOW_BATTERY, SEVERITY_INFO, &card->low_battery_ms,
+        raise_once(step, ALERT_LOW_BATTERY, SEVERITY_INFO, &card->low_battery_s,
                    LOW_BATTERY_REPEAT_MS);
-        engine->is_low[signal->card_no] = card->low_battery_ms != 0;
+        engine->is_low[signal->card_no] = card->low_battery_s != 0;
         break;
     case SIGNAL_REMOVED:
-        raise_once(step, ALERT_REMOVED, SEVERITY_WARNING, &card->removed_ms, SIGNAL_REPEAT_MS);
+        raise_once(step, ALERT_REMOVED, SEVERITY_WARNING, &card->removed_s, SIGNAL_REPEAT_MS);
         break;
     case SIGNAL_POWERED_OFF:
-        raise_once(step, ALERT_POWERED_OFF, SEVERITY_WARNING, &card->powered_off_ms,
+        raise_once(step, ALERT_POWERED_OFF, SEVERITY_WARNING, &card->powered_off_s,
                    SIGNAL_REPEAT_MS);
         break;
     default: /* a kind of a later version, in a journal that is read by this one */
@@ -98,8 +103,8 @@ void step_battery(struct step *step)
         return;
     }
     struct card_state *card = &step->engine->cards[event->card_no];
-    if (card->low_battery_ms != 0 && event->time_ms > card->low_battery_ms) {
-        card->low_battery_ms = 0;
+    if (card->low_battery_s != 0 && unix_seconds(event->time_ms) > card->low_battery_s) {
+        card->low_battery_s = 0;
         step->engine->is_low[event->card_no] = 0;
     }
 }
