@@ -238,10 +238,10 @@ static void tell_times(const struct geo_race *race, struct times *times, uint32_
     for (size_t r = 0; r < sizeof ratios / sizeof ratios[0]; r++) { /* before medians sort them */
         enum contestant slow = ratios[r].slow, fast = ratios[r].fast;
         if (takes_part(race, slow)) {
-            double ratio = best_of(times, slow, slices) / best_of(times, fast, slices);
+            double ratio = median_ratio(times, slow, fast, slices);
             bench_figure(figures, race->key, ratios[r].key, ratio);
-            (void)printf("%-36s %10.1f %10.1f\n", ratios[r].key, ratio,
-                         median_ratio(times, slow, fast, slices));
+            (void)printf("%-36s %10.1f %10.1f\n", ratios[r].key,
+                         best_of(times, slow, slices) / best_of(times, fast, slices), ratio);
         }
     }
     (void)printf("%-36s %10s %10s\n", "ns a lookup", "best", "median");

@@ -1,8 +1,8 @@
 /*
  * geo_race.h - one set of fences, looked up by the index and by GEOS in turns.
- * Know: ratios are of the best turn of each, for what else runs on the machine or its host only adds,
- * and adds more to what waits for memory; medians over turns that stand side by side are printed too.
- * Figures get `key` before their names.
+ * Know: ratios are medians over turns that stand side by side, so that what slows the machine slows
+ * both; those of the best turns are printed too, for what waits for memory is slowed more. Figures get
+ * `key` before their names.
  * Memory: shapes and points are the caller's and stay until geo_race_release.
  * Threads: one.
  */
