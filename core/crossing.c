@@ -127,13 +127,10 @@ static struct need need_to_enter(const struct fence *fence)
                          fence->kind == FENCE_SCHOOL ? EVIDENCE_STREAK_IN_MN : 0};
 }
 
-/* Who has left a danger zone may be warned of it again: nobody is told, so it need not be as sure. */
-static struct need need_to_leave(const struct presence *presence, const struct fence *fence)
+static struct need need_to_leave(const struct presence *presence)
 {
-    bool quick = fence->kind == FENCE_DANGER || (presence->flags & PRESENCE_PASSED) != 0 ||
-                 presence->away_m > FAR_M;
-    return (struct need){quick ? EVIDENCE_LEAVE_MN : EVIDENCE_FIVE_MN,
-                         fence->kind == FENCE_DANGER ? 0 : EVIDENCE_STREAK_MN};
+    bool quick = (presence->flags & PRESENCE_PASSED) != 0 || presence->away_m > FAR_M;
+    return (struct need){quick ? EVIDENCE_LEAVE_MN : EVIDENCE_FIVE_MN, EVIDENCE_STREAK_MN};
 }
 
 /* Is nothing else left that would explain the run? Single lies are behind the sum, the noise of a
@@ -193,7 +190,7 @@ static void settle_inside(struct step *step, uint32_t place, const struct word *
 {
     struct presences *presences = &step->engine->presences;
     struct presence *presence = &presences->items[place];
-    struct need need = need_to_leave(presence, word->fence);
+    struct need need = need_to_leave(presence);
     bool left = is_sure(step, presence, -sum, streak, need) && step_has_room(step);
     if (left) {
         if (word->fence->kind != FENCE_DANGER) {
@@ -262,7 +259,7 @@ static void explain(const struct step *step, const struct presence *presence,
                     const struct word *word, int32_t sum, int32_t streak)
 {
     bool inside = presence->state == PRESENCE_INSIDE;
-    struct need need = inside ? need_to_leave(presence, word->fence) : need_to_enter(word->fence);
+    struct need need = inside ? need_to_leave(presence) : need_to_enter(word->fence);
     struct engine_reason *reason = step->reason;
     reason->run_ms = presence->run_ms;
     reason->sum_mn = sum;
