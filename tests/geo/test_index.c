@@ -21,14 +21,19 @@ static const struct random_land lands[] = {
     {{0, 0}, 70000},                      /* where signs change */
 };
 
-/* NULL: refused with words, as crowds of circles by the pole may be, which lie over all longitudes. */
+/* NULL: crowds of circles within a kilometre of the pole, which lie over all longitudes there, may need
+ * more memory than an index takes, and are told so. That is rare. */
 static struct geo_index *try_build(const struct geo_shape *shapes, uint32_t count)
 {
+    enum { REFUSED_MAX = 2 };
+    static uint32_t refused;
     struct geo_index *index = NULL;
     struct status_detail detail = {""};
     enum status status = geo_index_new(shapes, count, &index, &detail);
-    if (status == STATUS_TOO_LARGE && strstr(detail.text, ", 89.9") != NULL) {
+    if (status == STATUS_TOO_LARGE && strstr(detail.text, ", 89.99") != NULL &&
+        strstr(detail.text, "too many different edges run together") != NULL) {
         print_message("refused: %s\n", detail.text);
+        assert_true(++refused <= REFUSED_MAX);
         return NULL;
     }
     if (status != STATUS_OK) {
