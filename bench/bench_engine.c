@@ -3,13 +3,13 @@
  * 134,000 cards of which each pupil stays about a school or goes elsewhere, fixes of cards at random.
  */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/buffer.h"
 #include "bench/figures.h"
 #include "bench/geo_city.h"
 #include "bench/geo_race.h"
+#include "bench/numbered.h"
 #include "cli/cli.h"
 #include "core/engine.h"
 #include "proto/codec.h"
@@ -48,33 +48,17 @@ struct bench {
 
 /* ---- the city ---- */
 
-static const char *number_id(struct arena *arena, char letter, uint32_t no)
+static uint32_t school_of(const void *unused, uint32_t pupil_no)
 {
-    char id[16];
-    int length = snprintf(id, sizeof id, "%c%u", letter, no);
-    return arena_copy_text(arena, id, (size_t)length);
+    (void)unused;
+    return pupil_no % CITY_SCHOOLS + 1;
 }
 
 static bool make_directory(struct bench *bench, struct status_detail *detail)
 {
-    const struct directory_ends ends = {
-        .schools = CITY_SCHOOLS + 1, .pupils = CARDS + 1, .cards = CARDS + 1};
-    if (directory_new(&ends, &bench->directory) != STATUS_OK) {
-        return false;
-    }
-    struct directory *directory = bench->directory;
-    struct arena *arena = &directory->arena;
-    for (uint32_t no = 1; no <= CITY_SCHOOLS; no++) {
-        directory->schools[no].id = number_id(arena, 's', no);
-    }
-    for (uint32_t no = 1; no <= CARDS; no++) {
-        uint32_t school_no = no % CITY_SCHOOLS + 1;
-        directory->pupils[no] =
-            (struct dir_pupil){.id = number_id(arena, 'p', no), .school_no = school_no};
-        directory->cards[no] = (struct dir_card){
-            .id = number_id(arena, 'c', no), .pupil_no = no, .school_no = school_no};
-    }
-    return directory_seal(directory, detail) == STATUS_OK;
+    const struct numbered numbered = {
+        .schools = CITY_SCHOOLS, .pupils = CARDS, .school_of = school_of};
+    return numbered_directory(&numbered, &bench->directory, detail) == STATUS_OK;
 }
 
 static bool make_fences(struct bench *bench, struct status_detail *detail)
@@ -87,7 +71,7 @@ static bool make_fences(struct bench *bench, struct status_detail *detail)
         bool is_school = i < CITY_SCHOOLS * CITY_SCHOOL_FENCES;
         enum fence_kind kind = i % CITY_SCHOOL_FENCES == 0 ? FENCE_SCHOOL : FENCE_PLACE;
         set->shapes[i] = bench->city.shapes[i];
-        set->items[i] = (struct fence){.id = number_id(&set->arena, 'f', i + 1),
+        set->items[i] = (struct fence){.id = numbered_id(&set->arena, 'f', i + 1),
                                        .no = i + 1,
                                        .version = 1,
                                        .school_no = is_school ? i / CITY_SCHOOL_FENCES + 1 : 0,

@@ -24,6 +24,13 @@ void rule_release(struct rule *rule)
     *rule = (struct rule){0};
 }
 
+void rule_look(struct rule_fix *fix, const struct fence_set *fences)
+{
+    uint32_t found =
+        geo_index_near(fences->index, fix->event->point, RULE_REACH_M, fix->near, RULE_NEAR_MAX);
+    fix->near_count = found < RULE_NEAR_MAX ? found : RULE_NEAR_MAX;
+}
+
 static float distance_m(const struct rule_fix *fix, uint32_t shape)
 {
     for (uint32_t i = 0; i < fix->near_count; i++) {

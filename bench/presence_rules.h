@@ -23,6 +23,7 @@ extern const struct rule_kind rule_kinds[RULES];
 
 #define RULE_REACH_M    20.0F
 #define RULE_PLACES_MAX 64u
+#define RULE_NEAR_MAX   512u
 
 /* What crossing that fence is scored as. */
 enum score_type rule_score_type(const struct fence *fence, bool entered);
@@ -47,9 +48,11 @@ struct rule_fix {
     const struct event *event;
     uint32_t pupil_no, school_no;
     int64_t arrival_ms;
-    const struct geo_near *near; /* of RULE_REACH_M */
+    struct geo_near near[RULE_NEAR_MAX]; /* of RULE_REACH_M, by rule_look */
     uint32_t near_count;
 };
+/* Which fences are near the fix? Once for all rules. */
+void rule_look(struct rule_fix *fix, const struct fence_set *fences);
 /* Writes what it raises, at most `capacity`; returns how many. */
 uint32_t rule_step(struct rule *rule, const struct fence_set *fences, const struct rule_fix *fix,
                    struct score_mark *ret, uint32_t capacity);

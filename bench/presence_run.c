@@ -1,55 +1,32 @@
 #include "bench/presence_run.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/assert.h"
+#include "bench/numbered.h"
 #include "core/limits.h"
 
 enum {
     SEED = 1,
     ZONES_PER_SCHOOL = 10, /* as in the city of the demo */
     DAY_MS = 86400000,
-    NEAR_MAX = 512,
 };
 #define MIDNIGHT_MS 1772380800000 /* 2026-03-02 00:00 in Shanghai */
 
-static char *copy_id(struct arena *arena, char letter, uint32_t no)
+static uint32_t school_of(const void *city, uint32_t pupil_no)
 {
-    char id[16];
-    int length = snprintf(id, sizeof id, "%c%u", letter, no);
-    return arena_copy_text(arena, id, (size_t)length);
+    return ((const struct sim_city *)city)->pupils[pupil_no - 1].school + 1;
 }
 
 static enum status make_directory(struct run *run, struct status_detail *detail)
 {
-    const struct sim_city *city = &run->city;
-    uint32_t schools = city->options.schools, pupils = city->options.pupils;
-    struct directory_ends ends = {.schools = schools + 1,
-                                  .pupils = pupils + 1,
-                                  .cards = pupils + 1,
-                                  .gates = schools * SIM_GATES_MAX + 1};
-    enum status status = directory_new(&ends, &run->directory);
-    if (status != STATUS_OK) {
-        return status_detail_set(detail, status, "directory");
-    }
-    struct directory *directory = run->directory;
-    for (uint32_t no = 1; no <= schools; no++) {
-        directory->schools[no].id = copy_id(&directory->arena, 's', no);
-    }
-    for (uint32_t no = 1; no < ends.gates; no++) {
-        directory->gates[no] = (struct dir_gate){.id = copy_id(&directory->arena, 'g', no),
-                                                 .school_no = (no - 1) / SIM_GATES_MAX + 1};
-    }
-    for (uint32_t no = 1; no <= pupils; no++) {
-        uint32_t school_no = city->pupils[no - 1].school + 1;
-        directory->pupils[no] =
-            (struct dir_pupil){.id = copy_id(&directory->arena, 'p', no), .school_no = school_no};
-        directory->cards[no] = (struct dir_card){
-            .id = copy_id(&directory->arena, 'c', no), .pupil_no = no, .school_no = school_no};
-    }
-    return directory_seal(directory, detail);
+    const struct numbered numbered = {.schools = run->city.options.schools,
+                                      .pupils = run->city.options.pupils,
+                                      .gates_a_school = SIM_GATES_MAX,
+                                      .school_of = school_of,
+                                      .context = &run->city};
+    return numbered_directory(&numbered, &run->directory, detail);
 }
 
 static enum status make_fences(struct run *run, struct status_detail *detail)
@@ -70,7 +47,7 @@ static enum status make_fences(struct run *run, struct status_detail *detail)
         }
         run->fences->shapes[i] = *fence.shape; /* its points stay the city's */
         run->fences->items[i] =
-            (struct fence){.id = copy_id(&run->fences->arena, 'f', i + 1),
+            (struct fence){.id = numbered_id(&run->fences->arena, 'f', i + 1),
                            .no = i + 1,
                            .version = 1,
                            .school_no = i < of_schools ? i / SIM_SCHOOL_FENCES + 1 : 0,
@@ -127,14 +104,11 @@ static enum status step_rules(struct run *run, const struct event *event, int64_
         return STATUS_OK;
     }
     run->last_ms[pupil_no] = event->time_ms;
-    struct geo_near near[NEAR_MAX];
     struct rule_fix fix = {.event = event,
                            .pupil_no = pupil_no,
                            .school_no = run->directory->pupils[pupil_no].school_no,
-                           .arrival_ms = arrival_ms,
-                           .near = near};
-    uint32_t found = geo_index_near(run->fences->index, event->point, RULE_REACH_M, near, NEAR_MAX);
-    fix.near_count = found < NEAR_MAX ? found : NEAR_MAX;
+                           .arrival_ms = arrival_ms};
+    rule_look(&fix, run->fences);
     for (uint32_t i = 0; i < RULES; i++) {
         struct score_mark marks[RULE_PLACES_MAX];
         uint32_t count = rule_step(&run->rules[i], run->fences, &fix, marks, RULE_PLACES_MAX);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/csv.h"
+#include "bench/numbered.h"
 #include "cli/cli.h"
 #include "core/limits.h"
 #include "tests/geo/data_folder.h"
@@ -18,7 +19,6 @@ enum {
     FAR_E7 = 10000000,      /* a degree of latitude */
     FAR_ACCURACY_CM = 1000,
     FOUND_SLACK_MS = 600000,
-    NEAR_MAX = 512,
     ALERTS_MAX = 100000,
 };
 #define TRACES_FILE "traces/emission_daytrips_fixes.csv.gz"
@@ -159,30 +159,17 @@ static enum status find_stays(struct traces *traces)
 
 /* ---- the engine and the rules ---- */
 
-static char *make_id(struct arena *arena, const char *letter, uint32_t no)
+static uint32_t school_of(const void *unused, uint32_t pupil_no)
 {
-    char id[16];
-    int length = snprintf(id, sizeof id, "%s%u", letter, no);
-    return arena_copy_text(arena, id, (size_t)length);
+    (void)unused, (void)pupil_no;
+    return 1;
 }
 
 static enum status make_directory(struct traces *traces, struct status_detail *detail)
 {
-    struct directory_ends ends = {
-        .schools = 2, .pupils = traces->count + 1, .cards = traces->count + 1};
-    enum status status = directory_new(&ends, &traces->directory);
-    if (status != STATUS_OK) {
-        return status_detail_set(detail, status, "directory");
-    }
-    struct directory *directory = traces->directory;
-    directory->schools[1].id = make_id(&directory->arena, "s", 1);
-    for (uint32_t no = 1; no <= traces->count; no++) {
-        directory->pupils[no] =
-            (struct dir_pupil){.id = make_id(&directory->arena, "p", no), .school_no = 1};
-        directory->cards[no] = (struct dir_card){
-            .id = make_id(&directory->arena, "c", no), .pupil_no = no, .school_no = 1};
-    }
-    return directory_seal(directory, detail);
+    const struct numbered numbered = {
+        .schools = 1, .pupils = traces->count, .school_of = school_of};
+    return numbered_directory(&numbered, &traces->directory, detail);
 }
 
 static enum status make_fences(struct traces *traces, struct status_detail *detail)
@@ -198,8 +185,10 @@ static enum status make_fences(struct traces *traces, struct status_detail *deta
                                             .points = &traces->places[i],
                                             .radius_m = STAY_RADIUS_M};
         geo_shape_set_bounds(&set->shapes[i]);
-        set->items[i] = (struct fence){
-            .id = make_id(&set->arena, "f", i + 1), .no = i + 1, .version = 1, .kind = FENCE_PLACE};
+        set->items[i] = (struct fence){.id = numbered_id(&set->arena, 'f', i + 1),
+                                       .no = i + 1,
+                                       .version = 1,
+                                       .kind = FENCE_PLACE};
     }
     return fence_set_seal(set, detail);
 }
@@ -253,15 +242,9 @@ static enum status make(struct traces *traces, struct status_detail *detail)
 static void step_rules(struct traces *traces, uint32_t trace, const struct event *event,
                        int64_t arrival_ms)
 {
-    struct geo_near near[NEAR_MAX];
-    uint32_t found =
-        geo_index_near(traces->fences->index, event->point, RULE_REACH_M, near, NEAR_MAX);
-    struct rule_fix fix = {.event = event,
-                           .pupil_no = trace + 1,
-                           .school_no = 1,
-                           .arrival_ms = arrival_ms,
-                           .near = near,
-                           .near_count = found < NEAR_MAX ? found : NEAR_MAX};
+    struct rule_fix fix = {
+        .event = event, .pupil_no = trace + 1, .school_no = 1, .arrival_ms = arrival_ms};
+    rule_look(&fix, traces->fences);
     for (uint32_t i = 0; i < RULES; i++) {
         struct score_mark marks[RULE_PLACES_MAX];
         uint32_t count = rule_step(&traces->rules[i], traces->fences, &fix, marks, RULE_PLACES_MAX);
