@@ -34,14 +34,15 @@ struct alert *step_raise_crossing(struct step *step, const struct fence *fence,
 static void end_streak(struct presence *presence)
 {
     presence->lasts_s = presence->away_m = 0;
-    presence->flags &= (uint8_t) ~(PRESENCE_STREAK_FOR | PRESENCE_LAST_FIRM | PRESENCE_FIRM);
+    presence->flags &=
+        PRESENCE_FLAGS & ~(unsigned)(PRESENCE_STREAK_FOR | PRESENCE_LAST_FIRM | PRESENCE_FIRM);
 }
 
 static void end_run(struct presence *presence)
 {
-    presence->run_ms = 0;
+    presence_set_run(presence, 0);
     presence->since_s = 0;
-    presence->flags &= (uint8_t) ~(PRESENCE_PASSED | PRESENCE_DENIED);
+    presence->flags &= PRESENCE_FLAGS & ~(unsigned)(PRESENCE_PASSED | PRESENCE_DENIED);
     end_streak(presence);
 }
 
@@ -60,18 +61,19 @@ static void date_run(const struct step *step, struct presence *presence, const s
                      bool gets_firm)
 {
     int64_t now_ms = step->event->time_ms, before_ms = word->clear_ms;
-    bool anew = gets_firm && (presence->flags & PRESENCE_PASSED) == 0 &&
-                ((presence->flags & PRESENCE_DENIED) != 0 ||
-                 (presence->state == PRESENCE_INSIDE && now_ms - presence->run_ms > VAGUE_MS_MAX));
-    if (presence->run_ms != 0 && !anew) {
+    bool anew =
+        gets_firm && (presence->flags & PRESENCE_PASSED) == 0 &&
+        ((presence->flags & PRESENCE_DENIED) != 0 ||
+         (presence->state == PRESENCE_INSIDE && now_ms - presence_run_ms(presence) > VAGUE_MS_MAX));
+    if (presence_run_ms(presence) != 0 && !anew) {
         return;
     }
-    if (presence->run_ms != 0) {
-        before_ms = presence->run_ms - presence->since_s * INT64_C(1000);
+    if (presence_run_ms(presence) != 0) {
+        before_ms = presence_run_ms(presence) - presence->since_s * INT64_C(1000);
     }
-    presence->run_ms = passage_crossing_ms(step, word->fence, word->dt_ms);
-    presence->since_s = whole_seconds(presence->run_ms - before_ms + 999);
-    presence->flags &= (uint8_t)~PRESENCE_DENIED;
+    presence_set_run(presence, passage_crossing_ms(step, word->fence, word->dt_ms));
+    presence->since_s = whole_seconds(presence_run_ms(presence) - before_ms + 999);
+    presence->flags &= PRESENCE_FLAGS & ~(unsigned)PRESENCE_DENIED;
 }
 
 /* Takes the fix into the streak. Returns how far the boundary is from it and from the one before it, at
@@ -81,7 +83,7 @@ static uint32_t go_on(struct presence *presence, const struct word *word, bool a
     bool same = ((presence->flags & PRESENCE_STREAK_FOR) == 0) == against;
     bool goes_on = same && (presence->flags & PRESENCE_LAST_FIRM) != 0;
     if (!word->firm) {
-        presence->flags &= (uint8_t)~PRESENCE_LAST_FIRM;
+        presence->flags &= PRESENCE_FLAGS & ~(unsigned)PRESENCE_LAST_FIRM;
         presence->away_m = 0;
         presence->lasts_s = (uint16_t)(presence->lasts_s / 4 * 3);
         return 0;
@@ -140,8 +142,9 @@ static bool is_sure(const struct step *step, const struct presence *presence, in
                     int32_t streak, struct need need)
 {
     if ((presence->flags & PRESENCE_PASSED) != 0) {
-        return sum >= need.sum_mn || (sum >= EVIDENCE_PASS_MN &&
-                                      step->event->time_ms - presence->run_ms >= PASS_BELIEVED_MS);
+        return sum >= need.sum_mn ||
+               (sum >= EVIDENCE_PASS_MN &&
+                step->event->time_ms - presence_run_ms(presence) >= PASS_BELIEVED_MS);
     }
     return sum >= need.sum_mn && (presence->flags & PRESENCE_STREAK_FOR) == 0 &&
            streak >= need.streak_mn;
@@ -157,11 +160,12 @@ static bool is_over(const struct presence *presence, const struct word *word, in
 static void raise_run(struct step *step, const struct presence *presence, const struct fence *fence,
                       enum alert_type type)
 {
-    struct alert *alert = step_raise_crossing(step, fence, type, presence->run_ms);
-    alert->earliest_ms = presence->run_ms - presence->since_s * INT64_C(1000);
-    bool exact = (presence->flags & PRESENCE_PASSED) != 0 ||
-                 step->event->time_ms < presence->run_ms; /* a pass from before the last fix */
-    alert->latest_ms = exact ? presence->run_ms : step->event->time_ms;
+    struct alert *alert = step_raise_crossing(step, fence, type, presence_run_ms(presence));
+    alert->earliest_ms = presence_run_ms(presence) - presence->since_s * INT64_C(1000);
+    bool exact =
+        (presence->flags & PRESENCE_PASSED) != 0 ||
+        step->event->time_ms < presence_run_ms(presence); /* a pass from before the last fix */
+    alert->latest_ms = exact ? presence_run_ms(presence) : step->event->time_ms;
 }
 
 /* ---- states ---- */
@@ -261,7 +265,7 @@ static void explain(const struct step *step, const struct presence *presence,
     bool inside = presence->state == PRESENCE_INSIDE;
     struct need need = inside ? need_to_leave(presence) : need_to_enter(word->fence);
     struct engine_reason *reason = step->reason;
-    reason->run_ms = presence->run_ms;
+    reason->run_ms = presence_run_ms(presence);
     reason->sum_mn = sum;
     reason->streak_mn = streak;
     reason->sum_needed_mn = inside ? -need.sum_mn : need.sum_mn;
@@ -294,6 +298,12 @@ static void weigh_fix(struct step *step, uint32_t place, const struct word *word
 {
     struct presence *presence = &step->engine->presences.items[place];
     bool against = presence->state == PRESENCE_INSIDE ? word->mn < 0 : word->mn > 0;
+    if (!against && presence_is_quiet(presence)) {
+        if (step->reason != NULL) {
+            explain(step, presence, word, 0, 0);
+        }
+        return;
+    }
     bool same = ((presence->flags & PRESENCE_STREAK_FOR) == 0) == against;
     int32_t sum = add_word(presence, word, same && (presence->flags & PRESENCE_LAST_FIRM) != 0);
     uint32_t away_m = go_on(presence, word, against);
@@ -314,12 +324,12 @@ static void weigh_fix(struct step *step, uint32_t place, const struct word *word
 static void begin_pass_run(const struct step *step, struct presence *presence)
 {
     int64_t now_ms = step->event->time_ms, before_ms = now_ms;
-    bool told = presence->run_ms != 0 &&
+    bool told = presence_run_ms(presence) != 0 &&
                 (presence->sum_mn >= SUM_OVER_MN || presence->sum_mn <= -SUM_OVER_MN);
     if (told) {
-        before_ms = presence->run_ms - presence->since_s * INT64_C(1000);
+        before_ms = presence_run_ms(presence) - presence->since_s * INT64_C(1000);
     }
-    presence->run_ms = now_ms;
+    presence_set_run(presence, now_ms);
     presence->since_s = whole_seconds(now_ms - before_ms);
     presence->flags |= PRESENCE_PASSED;
 }

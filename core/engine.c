@@ -7,18 +7,25 @@
 
 enum { ENGINE_MAGIC = 0x656e67 };
 
+/* From the next line of the cache on: an array of one more is asked for. */
+static void *on_lines(void *array)
+{
+    const uintptr_t line = sizeof(struct pupil_state);
+    return (char *)array + (line - (uintptr_t)array % line) % line;
+}
+
 enum status engine_new(const struct engine_limits *limits, struct engine **ret)
 {
     if (limits->cards_max == 0 || limits->cards_max > REGISTRY_NUMBER_MAX ||
         limits->presences_max == 0 || limits->presences_max > REGISTRY_NUMBER_MAX) {
         return STATUS_INVALID;
     }
-    const size_t rounding = 128;
-    size_t card_bytes = sizeof(struct pupil_state) + sizeof(struct card_state) +
-                        sizeof *(*ret)->pupil_of + sizeof *(*ret)->is_low;
+    const size_t rounding = 192;
+    size_t card_bytes =
+        sizeof(struct pupil_state) + sizeof(struct card_state) + sizeof *(*ret)->owners;
     size_t bytes = sizeof(struct engine) + card_bytes * limits->cards_max +
                    sizeof(struct fence_memory) * FENCE_NUMBERS_REMEMBERED +
-                   presences_bytes(limits->cards_max, limits->presences_max) + rounding;
+                   presences_bytes(limits->presences_max) + rounding;
     struct arena arena;
     enum status status = arena_init_fixed(&arena, bytes);
     if (status != STATUS_OK) {
@@ -28,16 +35,16 @@ enum status engine_new(const struct engine_limits *limits, struct engine **ret)
     ASSERT(engine != NULL);
     engine->magic = ENGINE_MAGIC;
     engine->limits = *limits;
-    engine->pupils = arena_array(&arena, limits->cards_max, sizeof *engine->pupils);
-    engine->pupil_of = arena_array(&arena, limits->cards_max, sizeof *engine->pupil_of);
-    engine->is_low = arena_array(&arena, limits->cards_max, sizeof *engine->is_low);
+    engine->pupils =
+        on_lines(arena_array(&arena, (size_t)limits->cards_max + 1, sizeof *engine->pupils));
+    engine->owners = arena_array(&arena, limits->cards_max, sizeof *engine->owners);
     engine->cards = arena_array(&arena, limits->cards_max, sizeof *engine->cards);
     engine->fence_memory =
         arena_array(&arena, FENCE_NUMBERS_REMEMBERED, sizeof *engine->fence_memory);
-    status = presences_init(&engine->presences, &arena, limits->cards_max, limits->presences_max);
+    status = presences_init(&engine->presences, &arena, engine->pupils, limits->presences_max);
     /* The sum above is ours: it fits, or it is wrong. */
     ASSERT(status == STATUS_OK && engine->pupils != NULL && engine->cards != NULL &&
-           engine->pupil_of != NULL && engine->is_low != NULL && engine->fence_memory != NULL);
+           engine->owners != NULL && engine->fence_memory != NULL);
     engine->arena = arena;
     *ret = engine;
     return STATUS_OK;
@@ -111,14 +118,19 @@ static const struct dir_pupil *pupil_in(const struct directory *directory, uint3
     return &directory->pupils[pupil_no];
 }
 
+static uint32_t owner_of(const struct engine *engine, uint32_t card_no)
+{
+    return card_no < engine->limits.cards_max ? engine->owners[card_no] & ~OWNER_CARD_IS_LOW : 0;
+}
+
 /* Whose card is it? Journals outlive registries: a card may have gone since. */
 static void find_pupil(struct step *step)
 {
     struct engine *engine = step->engine;
     const struct directory *directory = engine->directory;
     uint32_t card_no = step->event->card_no;
-    if (card_no < engine->limits.cards_max && engine->pupil_of[card_no] != 0) {
-        step->pupil_no = engine->pupil_of[card_no];
+    step->pupil_no = owner_of(engine, card_no);
+    if (step->pupil_no != 0) {
         step->school_no = engine->pupils[step->pupil_no].school_no;
         return;
     }
@@ -167,14 +179,16 @@ static void number_pupils(struct engine *engine)
 {
     const struct directory *directory = engine->directory;
     uint32_t end = engine->limits.cards_max;
-    memset(engine->pupil_of, 0, end * sizeof *engine->pupil_of);
+    for (uint32_t no = 1; no < end; no++) {
+        engine->owners[no] &= OWNER_CARD_IS_LOW;
+    }
     for (uint32_t no = 1; directory != NULL && no < end; no++) {
         const struct dir_pupil *pupil = pupil_in(directory, no);
         engine->pupils[no].school_no = pupil != NULL ? pupil->school_no : 0;
         const struct dir_card *card = no < directory->card_end ? &directory->cards[no] : NULL;
         if (card != NULL && card->id != NULL && card->pupil_no < end &&
             pupil_in(directory, card->pupil_no) != NULL) {
-            engine->pupil_of[no] = card->pupil_no;
+            engine->owners[no] |= card->pupil_no;
         }
     }
 }
@@ -200,6 +214,10 @@ static void take_fences(struct engine *engine, const struct fence_set *fences)
     uint32_t before = engine->set;
     uint32_t set = ++engine->set;
     engine->fences = fences;
+    engine->expected_count = 0;
+    for (uint32_t no = 1; no < engine->limits.cards_max; no++) {
+        engine->pupils[no].quiet = 0;
+    }
     for (uint32_t i = 0; fences != NULL && i < fences->count; i++) {
         const struct fence *fence = &fences->items[i];
         if (fence->no >= FENCE_NUMBERS_REMEMBERED) {
@@ -231,27 +249,37 @@ static void touch(const void *word)
     (void)*(const volatile uint32_t *)word;
 }
 
-void engine_expect(const struct engine *engine, const struct event *const *events, uint32_t count)
+/* The pupils' own lines, then those of whoever is not where nothing is new. */
+void engine_expect(struct engine *engine, const struct event *const *events, uint32_t count)
 {
-    uint32_t pupils[ENGINE_EXPECT_MAX], places[ENGINE_EXPECT_MAX];
+    uint32_t pupils[ENGINE_EXPECT_MAX], sets[ENGINE_EXPECT_MAX], awake = 0;
     struct geo_point points[ENGINE_EXPECT_MAX];
     ASSERT(count <= ENGINE_EXPECT_MAX);
+    engine->expected_next = engine->expected_count = 0;
     for (uint32_t i = 0; i < count; i++) {
-        uint32_t card_no = events[i]->card_no;
-        pupils[i] = card_no < engine->limits.cards_max ? engine->pupil_of[card_no] : 0;
+        pupils[i] = owner_of(engine, events[i]->card_no);
         points[i] = events[i]->point;
         touch(&engine->pupils[pupils[i]].school_no);
-        touch(&engine->presences.first[pupils[i]]);
     }
+    if (engine->fences == NULL || engine->fences->count == 0) {
+        return;
+    }
+    const struct geo_index *index = engine->fences->index;
+    geo_index_find_batch(index, points, count, sets);
     for (uint32_t i = 0; i < count; i++) {
-        places[i] = engine->presences.first[pupils[i]];
-        touch(&engine->presences.items[places[i]].next);
+        engine->expected[i] = (struct expected){points[i], sets[i]};
+        pupils[awake] = pupils[i];
+        sets[awake] = sets[i];
+        awake += engine->pupils[pupils[i]].quiet != sets[i] + 1;
     }
-    for (uint32_t i = 0; i < count; i++) { /* most pupils have one or two */
-        touch(&engine->presences.items[engine->presences.items[places[i]].next].next);
+    engine->expected_count = count;
+    for (uint32_t i = 0; i < awake; i++) {
+        touch(&engine->presences.items[engine->pupils[pupils[i]].first]);
     }
-    if (engine->fences != NULL && engine->fences->count > 0) {
-        geo_index_expect(engine->fences->index, points, count);
+    for (uint32_t i = 0; i < awake; i++) { /* most pupils have one or two */
+        const struct presence *items = engine->presences.items;
+        touch(&items[items[engine->pupils[pupils[i]].first].next]);
+        geo_index_expect(index, sets[i]);
     }
 }
 

@@ -19,6 +19,7 @@
 #include "core/event.h"
 #include "core/fences.h"
 #include "core/limits.h"
+#include "core/presence.h"
 
 struct engine;
 
@@ -61,10 +62,10 @@ struct outbox {
 
 void engine_step(struct engine *engine, const struct engine_input *input, struct outbox *outbox);
 
-/* Asks memory for what the steps of these events will read, all at once: several times as fast as
- * steps that each wait for it. Changes nothing; leaving it out changes nothing either. */
+/* Looks up and asks memory for what the steps of these events will need, all at once: several times as
+ * fast as steps that each wait for it. Leaving it out changes no state and no alert. */
 #define ENGINE_EXPECT_MAX 32u
-void engine_expect(const struct engine *engine, const struct event *const *events, uint32_t count);
+void engine_expect(struct engine *engine, const struct event *const *events, uint32_t count);
 
 /* What it counted, for operators. */
 struct engine_stats {
@@ -96,7 +97,6 @@ typedef void engine_tell(void *context, const struct engine_reason *reason);
 /* From here on each step is told, before its alerts; NULL: no longer. It decides nothing. */
 void engine_explain(struct engine *engine, engine_tell *tell, void *context);
 
-enum presence_state { PRESENCE_UNKNOWN = 0, PRESENCE_OUTSIDE = 1, PRESENCE_INSIDE = 2 };
 /* Where the pupil stands to the fence, as far as is settled. */
 enum presence_state engine_presence(const struct engine *engine, uint32_t pupil_no,
                                     uint32_t fence_no);

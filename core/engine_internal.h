@@ -7,38 +7,29 @@
 #define CORE_ENGINE_INTERNAL_H
 
 #include "core/engine.h"
-#include "core/presence.h"
-
-/* Nearly every fix waits for one of these. */
-struct pupil_state {
-    int64_t last_ms;                /* of the newest fix that told something; 0: there was none */
-    struct geo_point point, before; /* of that fix, and of the one before it */
-    uint32_t school_no;             /* as the directory has it */
-    /* Fence sets count 1, 2, ...: a fence that came with set `settled_in` or before and has no
-     * presence is one that the pupil is outside of. A newer one is unknown until the fixes since
-     * `base_set` have put -base_mn on every fence that they were far from. */
-    uint32_t settled_in, base_set;
-    uint16_t base_mn;
-    uint16_t accuracy_cm;            /* of the newest fix; 0: not told */
-    uint8_t sigma_m, before_sigma_m; /* rounded up; UINT8_MAX: that or more */
-    uint16_t clear_s; /* so long before last_ms were the newest two clear fixes in a row */
-    bool was_vague;   /* the last fix, whether it told something or not */
-    uint8_t way_s;    /* the way from `before` to `point` took so long; 0: it tells no passage */
-};
-_Static_assert(sizeof(struct pupil_state) == 48 && FIX_ACCURACY_CM_MAX <= UINT16_MAX,
-               "one for every pupil");
+#include "core/pupil.h"
 
 struct card_state {
-    int64_t pass_ms;
-    uint32_t low_battery_s, removed_s, powered_off_s; /* last ones told, Unix time; 0 = none */
+    uint32_t pass_s, low_battery_s, removed_s,
+        powered_off_s; /* last ones told, Unix time; 0 = none */
     uint32_t pass_gate : 24, pass_direction : 8;
 };
-_Static_assert(sizeof(struct card_state) == 24 && REGISTRY_NUMBER_MAX < 1u << 24,
+_Static_assert(sizeof(struct card_state) == 20 && REGISTRY_NUMBER_MAX < 1u << 24,
                "one for every card");
+
+/* The card's low battery was told, and no better charge since. */
+#define OWNER_CARD_IS_LOW (UINT32_C(1) << 31)
+_Static_assert(REGISTRY_NUMBER_MAX < OWNER_CARD_IS_LOW, "a pupil's number and a bit");
 
 /* Which set brought the present version of a fence number. */
 struct fence_memory {
     uint32_t version, since_set, last_set;
+};
+
+/* The fences that cover a point, found beforehand. */
+struct expected {
+    struct geo_point point;
+    uint32_t set; /* the index's number of it */
 };
 
 struct engine {
@@ -49,12 +40,13 @@ struct engine {
     const struct fence_set *fences;
     uint32_t set; /* how many fence sets there were */
     struct pupil_state *pupils;
-    uint32_t *pupil_of; /* by card; 0: see the directory */
-    uint8_t *is_low;    /* by card: its low battery was told, and no better charge since */
+    uint32_t *owners; /* by card: its pupil, 0: see the directory; and OWNER_CARD_IS_LOW */
     struct card_state *cards;
     struct fence_memory *fence_memory;
     struct presences presences;
     struct engine_stats stats;
+    struct expected expected[ENGINE_EXPECT_MAX]; /* in the order of the events to come */
+    uint32_t expected_next, expected_count;
     engine_tell *tell; /* NULL: nobody asks why */
     void *tell_context;
 };
@@ -73,11 +65,6 @@ struct step {
 struct alert *step_raise(struct step *step, enum alert_type type, enum severity severity,
                          int64_t time_ms);
 bool step_has_room(const struct step *step);
-
-static inline bool pupil_has_position(const struct pupil_state *pupil)
-{
-    return pupil->last_ms != 0;
-}
 
 static inline bool concerns(const struct step *step, const struct fence *fence)
 {

@@ -21,7 +21,7 @@ static int64_t later(int64_t a, int64_t b)
 static bool is_double_read(const struct card_state *card, const struct event *pass)
 {
     return card->pass_gate == pass->gate_no && card->pass_direction == pass->kind &&
-           within(card->pass_ms, pass->time_ms, PASS_REPEAT_MS);
+           within(card->pass_s * INT64_C(1000), pass->time_ms, PASS_REPEAT_MS);
 }
 
 void step_pass(struct step *step)
@@ -35,7 +35,8 @@ void step_pass(struct step *step)
     struct card_state *card = &engine->cards[pass->card_no];
     bool again = is_double_read(card, pass);
     /* A card that stays at the reader is read on and on: the window moves with each read. */
-    card->pass_ms = again ? later(card->pass_ms, pass->time_ms) : pass->time_ms;
+    uint32_t pass_s = unix_seconds(pass->time_ms);
+    card->pass_s = again && card->pass_s > pass_s ? card->pass_s : pass_s;
     card->pass_gate = pass->gate_no & 0xffffffu; /* all are below REGISTRY_NUMBER_MAX */
     card->pass_direction = pass->kind;
     if (again) {
@@ -81,7 +82,7 @@ void step_signal(struct step *step)
     case SIGNAL_LOW_BATTERY:
         raise_once(step, ALERT_LOW_BATTERY, SEVERITY_INFO, &card->low_battery_s,
                    LOW_BATTERY_REPEAT_MS);
-        engine->is_low[signal->card_no] = card->low_battery_s != 0;
+        engine->owners[signal->card_no] |= card->low_battery_s != 0 ? OWNER_CARD_IS_LOW : 0;
         break;
     case SIGNAL_REMOVED:
         raise_once(step, ALERT_REMOVED, SEVERITY_WARNING, &card->removed_s, SIGNAL_REPEAT_MS);
@@ -99,12 +100,13 @@ void step_battery(struct step *step)
 {
     const struct event *event = step->event;
     if (step->pupil_no == 0 || (event->flags & EVENT_HAS_BATTERY) == 0 ||
-        event->battery_pct <= BATTERY_FULL_PCT || step->engine->is_low[event->card_no] == 0) {
+        event->battery_pct <= BATTERY_FULL_PCT ||
+        (step->engine->owners[event->card_no] & OWNER_CARD_IS_LOW) == 0) {
         return;
     }
     struct card_state *card = &step->engine->cards[event->card_no];
     if (card->low_battery_s != 0 && unix_seconds(event->time_ms) > card->low_battery_s) {
         card->low_battery_s = 0;
-        step->engine->is_low[event->card_no] = 0;
+        step->engine->owners[event->card_no] &= ~OWNER_CARD_IS_LOW;
     }
 }

@@ -26,11 +26,11 @@ bool fence_is_known(const struct engine *engine, uint32_t pupil_no, uint32_t fen
 
 void pupil_rebase(struct engine *engine, uint32_t pupil_no)
 {
-    while (engine->presences.first[pupil_no] != 0) {
-        presences_drop(&engine->presences, engine->presences.first[pupil_no]);
-    }
     struct pupil_state *pupil = &engine->pupils[pupil_no];
-    pupil->settled_in = pupil->base_set = 0;
+    while (pupil->first != 0) {
+        presences_drop(&engine->presences, pupil->first);
+    }
+    pupil->settled_in = pupil->base_set = pupil->quiet = 0;
     pupil->base_mn = 0;
 }
 
@@ -60,18 +60,24 @@ struct surroundings {
     int32_t sigma_cm;
     float near_m, reach_m; /* as far as words differ, and as far as distances are told */
     bool is_leap;          /* nobody is so fast: this fix or the one before it lies */
-    uint32_t count, *covering;
+    uint32_t set, count;   /* of what covers it */
+    const uint32_t *covering;
 };
+
+static bool is_covered(const struct surroundings *here, uint32_t shape)
+{
+    uint32_t i = 0;
+    while (i < here->count && here->covering[i] != shape) {
+        i++;
+    }
+    return i < here->count;
+}
 
 /* What the fix says of a fence, by its distance; one that is not near is far outside. */
 static void put_word(const struct surroundings *here, uint32_t shape, struct word *ret)
 {
-    bool covers = false;
-    for (uint32_t i = 0; i < here->count; i++) {
-        covers |= here->covering[i] == shape;
-    }
-    float distance_m =
-        geo_index_distance(here->fences->index, shape, here->point, covers, here->reach_m);
+    float distance_m = geo_index_distance(here->fences->index, shape, here->point,
+                                          is_covered(here, shape), here->reach_m);
     int32_t distance_cm = (int32_t)(distance_m * 100.0F);
     uint32_t away_cm = (uint32_t)(distance_cm < 0 ? -distance_cm : distance_cm);
     ret->fence = &here->fences->items[shape];
@@ -85,7 +91,7 @@ static void put_word(const struct surroundings *here, uint32_t shape, struct wor
 static void weigh_presences(struct step *step, const struct surroundings *here, struct word word)
 {
     struct engine *engine = step->engine;
-    uint32_t place = engine->presences.first[step->pupil_no];
+    uint32_t place = engine->pupils[step->pupil_no].first;
     while (place != 0) {
         struct presence *presence = &engine->presences.items[place];
         uint32_t next = presence->next;
@@ -160,20 +166,59 @@ static void order_crossings(const struct step *step)
     }
 }
 
+/* Would another fix among just the same fences tell nothing new? */
+static bool is_quiet(const struct step *step, const struct surroundings *here)
+{
+    const struct engine *engine = step->engine;
+    const struct pupil_state *pupil = &engine->pupils[step->pupil_no];
+    uint32_t inside = 0, covering = 0;
+    for (uint32_t place = pupil->first; place != 0; inside++) {
+        const struct presence *presence = &engine->presences.items[place];
+        const struct fence *fence = fence_set_by_no(here->fences, presence->fence_no);
+        if (!presence_is_quiet(presence) || fence == NULL ||
+            !is_covered(here, (uint32_t)(fence - here->fences->items))) {
+            return false;
+        }
+        place = presence->next;
+    }
+    for (uint32_t i = 0; i < here->count; i++) {
+        covering += concerns(step, &here->fences->items[here->covering[i]]);
+    }
+    return inside == covering && pupil->settled_in == engine->set;
+}
+
+/* The number of the set of shapes that cover the point. */
+static uint32_t find_set(struct engine *engine, struct geo_point point)
+{
+    for (uint32_t i = engine->expected_next; i < engine->expected_count; i++) {
+        const struct expected *expected = &engine->expected[i];
+        if (expected->point.lat_e7 == point.lat_e7 && expected->point.lon_e7 == point.lon_e7) {
+            engine->expected_next = i + 1;
+            return expected->set;
+        }
+    }
+    uint32_t set;
+    geo_index_find_batch(engine->fences->index, &point, 1, &set);
+    return set;
+}
+
 static void evaluate(struct step *step, int64_t dt_ms, int64_t clear_ms)
 {
     struct engine *engine = step->engine;
-    uint32_t covering[GEO_FOUND_MAX];
+    struct pupil_state *pupil = &engine->pupils[step->pupil_no];
     struct surroundings here = {.fences = engine->fences,
                                 .point = step->event->point,
                                 .sigma_cm = evidence_sigma_cm(step->event),
-                                .covering = covering};
+                                .set = find_set(engine, step->event->point)};
+    if (pupil->quiet == here.set + 1 && engine->tell == NULL) {
+        return;
+    }
+    here.covering = geo_index_set(here.fences->index, here.set, &here.count);
     int32_t reach_cm = here.sigma_cm * REACH_SIGMAS;
     here.near_m = (float)(here.sigma_cm * NEAR_SIGMAS) / 100.0F;
     here.reach_m = (float)(reach_cm > REACH_CM ? reach_cm : REACH_CM) / 100.0F;
-    here.count = geo_index_find(here.fences->index, here.point, covering);
     struct word word = {.weight = evidence_weight(dt_ms), .dt_ms = dt_ms, .clear_ms = clear_ms};
-    here.is_leap = passage_is_leap(&engine->pupils[step->pupil_no], step->event, dt_ms);
+    here.is_leap = passage_is_leap(pupil, step->event, dt_ms);
     begin_base(engine, step->pupil_no);
     /* What has no place yet is found before the held ones move: some of them lose theirs. */
     uint32_t fresh[GEO_FOUND_MAX], fresh_count = 0;
@@ -192,13 +237,14 @@ static void evaluate(struct step *step, int64_t dt_ms, int64_t clear_ms)
     }
     settle_base(engine, step->pupil_no, word.weight, dt_ms);
     order_crossings(step);
+    pupil->quiet = is_quiet(step, &here) ? here.set + 1 : 0;
 }
 
 /* A fix too vague to tell anything: what is under way goes on without its word. */
 static void doubt(struct step *step)
 {
     struct engine *engine = step->engine;
-    uint32_t place = engine->presences.first[step->pupil_no], next;
+    uint32_t place = engine->pupils[step->pupil_no].first, next;
     for (; place != 0; place = next) {
         struct presence *presence = &engine->presences.items[place];
         next = presence->next;
@@ -284,11 +330,12 @@ void step_weigh_pass(struct step *step, uint32_t school_no)
 {
     struct engine *engine = step->engine;
     const struct event *pass = step->event;
-    const struct pupil_state *pupil = &engine->pupils[step->pupil_no];
+    struct pupil_state *pupil = &engine->pupils[step->pupil_no];
     if (engine->fences == NULL || pass->kind == PASS_UNKNOWN || school_no != step->school_no ||
         (pupil_has_position(pupil) && pass->time_ms + PASS_BEHIND_MS_MAX < pupil->last_ms)) {
         return;
     }
+    pupil->quiet = 0;
     begin_base(engine, step->pupil_no);
     const uint32_t *grounds;
     uint32_t count = fence_set_grounds(engine->fences, school_no, &grounds);

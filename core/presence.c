@@ -1,27 +1,27 @@
 #include "core/presence.h"
 
 #include "base/assert.h"
-#include "core/engine.h"
 
 enum { ARENA_ROUNDING = 32 };
 
-size_t presences_bytes(uint32_t pupil_end, uint32_t count_max)
+/* Every number and every place is below REGISTRY_NUMBER_MAX. */
+#define BITS(no) ((no)&0x7fffffu)
+
+size_t presences_bytes(uint32_t count_max)
 {
-    return sizeof(struct presence) * ((size_t)count_max + 1) + sizeof(uint32_t) * pupil_end +
-           2 * (size_t)ARENA_ROUNDING;
+    return sizeof(struct presence) * ((size_t)count_max + 1) + ARENA_ROUNDING;
 }
 
-enum status presences_init(struct presences *presences, struct arena *arena, uint32_t pupil_end,
-                           uint32_t count_max)
+enum status presences_init(struct presences *presences, struct arena *arena,
+                           struct pupil_state *pupils, uint32_t count_max)
 {
-    *presences = (struct presences){0};
+    *presences = (struct presences){.pupils = pupils};
     presences->items = arena_array(arena, (size_t)count_max + 1, sizeof *presences->items);
-    presences->first = arena_array(arena, pupil_end, sizeof *presences->first);
-    if (presences->items == NULL || presences->first == NULL) {
+    if (presences->items == NULL) {
         return STATUS_NO_MEMORY;
     }
     for (uint32_t i = count_max; i > 0; i--) {
-        presences->items[i].next = presences->free;
+        presences->items[i].next = BITS(presences->free);
         presences->free = i;
     }
     return STATUS_OK;
@@ -29,7 +29,7 @@ enum status presences_init(struct presences *presences, struct arena *arena, uin
 
 uint32_t presences_find(const struct presences *presences, uint32_t pupil_no, uint32_t fence_no)
 {
-    uint32_t place = presences->first[pupil_no];
+    uint32_t place = presences->pupils[pupil_no].first;
     while (place != 0 && presences->items[place].fence_no != fence_no) {
         place = presences->items[place].next;
     }
@@ -53,7 +53,7 @@ static void leave_line(struct presences *presences, uint32_t place)
         presences->newest = presence->older;
     }
     presence->older = presence->newer = 0;
-    presence->flags &= (uint8_t)~PRESENCE_WAITING;
+    presence->flags &= PRESENCE_FLAGS & ~(unsigned)PRESENCE_WAITING;
 }
 
 void presences_touch(struct presences *presences, uint32_t place)
@@ -63,9 +63,9 @@ void presences_touch(struct presences *presences, uint32_t place)
     if (presence->state == PRESENCE_INSIDE) {
         return;
     }
-    presence->older = presences->newest;
+    presence->older = BITS(presences->newest);
     if (presences->newest != 0) {
-        presences->items[presences->newest].newer = place;
+        presences->items[presences->newest].newer = BITS(place);
     } else {
         presences->oldest = place;
     }
@@ -86,9 +86,10 @@ uint32_t presences_add(struct presences *presences, uint32_t pupil_no, uint32_t 
     }
     uint32_t place = presences->free;
     presences->free = presences->items[place].next;
-    presences->items[place] = (struct presence){
-        .pupil_no = pupil_no, .fence_no = fence_no, .next = presences->first[pupil_no]};
-    presences->first[pupil_no] = place;
+    presences->items[place] = (struct presence){.pupil_no = BITS(pupil_no),
+                                                .fence_no = BITS(fence_no),
+                                                .next = BITS(presences->pupils[pupil_no].first)};
+    presences->pupils[pupil_no].first = place;
     presences->count++;
     presences_touch(presences, place);
     return place;
@@ -99,13 +100,18 @@ void presences_drop(struct presences *presences, uint32_t place)
     ASSERT(place != 0 && presences->count > 0);
     struct presence *presence = &presences->items[place];
     leave_line(presences, place);
-    uint32_t *link = &presences->first[presence->pupil_no];
-    while (*link != place) {
-        ASSERT(*link != 0);
-        link = &presences->items[*link].next;
+    struct pupil_state *pupil = &presences->pupils[presence->pupil_no];
+    if (pupil->first == place) {
+        pupil->first = presence->next;
+    } else {
+        uint32_t before = pupil->first;
+        while (presences->items[before].next != place) {
+            ASSERT(before != 0);
+            before = presences->items[before].next;
+        }
+        presences->items[before].next = presence->next;
     }
-    *link = presence->next;
-    *presence = (struct presence){.next = presences->free};
+    *presence = (struct presence){.next = BITS(presences->free)};
     presences->free = place;
     presences->count--;
 }

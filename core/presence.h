@@ -15,6 +15,9 @@
 
 #include "base/arena.h"
 #include "base/status.h"
+#include "core/pupil.h"
+
+enum presence_state { PRESENCE_UNKNOWN = 0, PRESENCE_OUTSIDE = 1, PRESENCE_INSIDE = 2 };
 
 enum presence_flag {
     PRESENCE_PASSED = 1,     /* a gate pass is in the run */
@@ -23,35 +26,60 @@ enum presence_flag {
     PRESENCE_LAST_FIRM = 8,  /* the last fix was firm */
     PRESENCE_FIRM = 16,      /* the streak is against the state, and has begun */
     PRESENCE_WAITING = 32,   /* in the list of those that may make room */
+    PRESENCE_FLAGS = 63,     /* all of them */
 };
 
 /* A run is what has spoken against the present state (unknown: for inside) since something last spoke
  * clearly for it; a streak is what fixes have said firmly one after the other, for or against. */
 struct presence {
-    int64_t run_ms; /* when the run crossed the boundary, as near as known; 0: there is none */
-    uint32_t pupil_no, fence_no;
-    uint32_t next;         /* of the same pupil, or of the free places; 0 ends */
-    uint32_t older, newer; /* those that may make room, by last change */
+    uint32_t run_low; /* when the run crossed the boundary, as near as known: presence_run_ms */
+    uint32_t pupil_no : 23, run_middle : 9;
+    uint32_t fence_no : 23, run_high : 9;
+    uint32_t next : 23,
+        state : 2; /* of the same pupil, or of the free places; 0 ends. enum presence_state */
+    uint32_t older : 23,
+        flags : 6; /* of those that may make room, by last change. enum presence_flag */
+    uint32_t newer : 23;
     int16_t sum_mn;   /* evidence for inside; a settled state keeps only what speaks against it */
-    uint16_t since_s; /* so long before run_ms was the fix before the run */
+    uint16_t since_s; /* so long before the run was the fix before it */
     uint16_t lasts_s; /* so long the streak has lasted */
     uint16_t away_m;  /* how far its last fix was from the boundary; 0: a vague one since */
-    uint8_t state;    /* enum presence_state */
-    uint8_t flags;    /* enum presence_flag */
 };
-_Static_assert(sizeof(struct presence) == 40, "tens of bytes each");
+_Static_assert(sizeof(struct presence) == 32 && REGISTRY_NUMBER_MAX < 1u << 23,
+               "two in a line of the cache");
+
+/* Unix time; 0: no run is under way. */
+static inline int64_t presence_run_ms(const struct presence *presence)
+{
+    return (int64_t)(presence->run_low | (uint64_t)presence->run_middle << 32 |
+                     (uint64_t)presence->run_high << 41);
+}
+
+static inline void presence_set_run(struct presence *presence, int64_t run_ms)
+{
+    presence->run_low = (uint32_t)run_ms;
+    presence->run_middle = (uint32_t)(run_ms >> 32) & 0x1ffu;
+    presence->run_high = (uint32_t)(run_ms >> 41) & 0x1ffu;
+}
+
+/* Is the pupil inside, and does nothing speak against it? Then a word for it changes nothing. */
+static inline bool presence_is_quiet(const struct presence *presence)
+{
+    return presence->state == PRESENCE_INSIDE && presence_run_ms(presence) == 0 &&
+           presence->sum_mn == 0;
+}
 
 struct presences {
-    struct presence *items; /* place 0 is none */
-    uint32_t *first;        /* of each pupil */
+    struct presence *items;     /* place 0 is none */
+    struct pupil_state *pupils; /* the caller's, by number */
     uint32_t free, oldest, newest;
     uint32_t count;
     uint64_t evicted, refused;
 };
 
-size_t presences_bytes(uint32_t pupil_end, uint32_t count_max);
-enum status presences_init(struct presences *presences, struct arena *arena, uint32_t pupil_end,
-                           uint32_t count_max) MUST_CHECK;
+size_t presences_bytes(uint32_t count_max);
+enum status presences_init(struct presences *presences, struct arena *arena,
+                           struct pupil_state *pupils, uint32_t count_max) MUST_CHECK;
 
 /* 0 when there is none. */
 uint32_t presences_find(const struct presences *presences, uint32_t pupil_no, uint32_t fence_no);

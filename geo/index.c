@@ -89,26 +89,15 @@ void geo_index_find_batch(const struct geo_index *index, const struct geo_point 
     }
 }
 
-/* A set's shapes, and the first points of each: rings have some tens. */
-static void expect_set(const struct geo_index *index, uint32_t set)
+/* The first points of each: rings have some tens. */
+void geo_index_expect(const struct geo_index *index, uint32_t set)
 {
+    ASSERT(set < index->set_count);
     for (uint32_t k = index->set_starts[set]; k < index->set_starts[set + 1]; k++) {
         const struct index_shape *shape = &index->shapes[index->set_items[k]];
         uint32_t first = index_ring_first(shape, index->words, 0);
         for (size_t line = 0; line < 4; line++) {
             __builtin_prefetch((const char *)(index->points + first) + line * 64);
-        }
-    }
-}
-
-void geo_index_expect(const struct geo_index *index, const struct geo_point *points, uint32_t count)
-{
-    uint32_t sets[BATCH];
-    for (uint32_t done = 0; done < count; done += BATCH) {
-        uint32_t some = count - done < BATCH ? count - done : BATCH;
-        geo_index_find_batch(index, points + done, some, sets);
-        for (uint32_t i = 0; i < some; i++) {
-            expect_set(index, sets[i]);
         }
     }
 }

@@ -14,8 +14,10 @@ static void the_places_agree_with_a_plain_table(void **state)
     uint64_t random = random_seed();
     struct arena arena;
     struct presences presences;
-    assert_int_equal(arena_init_fixed(&arena, presences_bytes(PUPIL_END, PLACES)), STATUS_OK);
-    assert_int_equal(presences_init(&presences, &arena, PUPIL_END, PLACES), STATUS_OK);
+    static struct pupil_state pupils[PUPIL_END];
+    memset(pupils, 0, sizeof pupils);
+    assert_int_equal(arena_init_fixed(&arena, presences_bytes(PLACES)), STATUS_OK);
+    assert_int_equal(presences_init(&presences, &arena, pupils, PLACES), STATUS_OK);
     struct {
         uint64_t touched;
         bool here, inside;

@@ -1,0 +1,42 @@
+/*
+ * pupil.h - what the engine knows of one pupil: a line of the cache, as nearly every fix waits for it.
+ * Threads: one at a time.
+ */
+#ifndef CORE_PUPIL_H
+#define CORE_PUPIL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/limits.h"
+#include "geo/point.h"
+
+struct pupil_state {
+    int64_t last_ms;                /* of the newest fix that told something; 0: there was none */
+    struct geo_point point, before; /* of that fix, and of the one before it */
+    uint32_t school_no;             /* as the directory has it */
+    uint32_t first;                 /* of the pupil's presences (presence.h); 0: there are none */
+    /* Fence sets count 1, 2, ...: a fence that came with set `settled_in` or before and has no
+     * presence is one that the pupil is outside of. A newer one is unknown until the fixes since
+     * `base_set` have put -base_mn on every fence that they were far from. */
+    uint32_t settled_in, base_set;
+    /* 1 + the index's number of a set of fences: as long as fixes lie in just these, they tell nothing
+     * new. 0: each fix is looked at. */
+    uint32_t quiet;
+    uint16_t base_mn;
+    uint16_t accuracy_cm; /* of the newest fix; 0: not told */
+    uint16_t clear_s;     /* so long before last_ms were the newest two clear fixes in a row */
+    uint8_t sigma_m, before_sigma_m; /* rounded up; UINT8_MAX: that or more */
+    bool was_vague;                  /* the last fix, whether it told something or not */
+    uint8_t way_s; /* the way from `before` to `point` took so long; 0: it tells no passage */
+    uint32_t reserved[2];
+};
+_Static_assert(sizeof(struct pupil_state) == 64 && FIX_ACCURACY_CM_MAX <= UINT16_MAX,
+               "one for every pupil");
+
+static inline bool pupil_has_position(const struct pupil_state *pupil)
+{
+    return pupil->last_ms != 0;
+}
+
+#endif
