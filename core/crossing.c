@@ -33,7 +33,7 @@ struct alert *step_raise_crossing(struct step *step, const struct fence *fence,
 
 static void end_streak(struct presence *presence)
 {
-    presence->lasts_s = presence->away_m = 0;
+    presence->lasts_s = 0;
     presence->flags &=
         PRESENCE_FLAGS & ~(unsigned)(PRESENCE_STREAK_FOR | PRESENCE_LAST_FIRM | PRESENCE_FIRM);
 }
@@ -84,7 +84,6 @@ static uint32_t go_on(struct presence *presence, const struct word *word, bool a
     bool goes_on = same && (presence->flags & PRESENCE_LAST_FIRM) != 0;
     if (!word->firm) {
         presence->flags &= PRESENCE_FLAGS & ~(unsigned)PRESENCE_LAST_FIRM;
-        presence->away_m = 0;
         presence->lasts_s = (uint16_t)(presence->lasts_s / 4 * 3);
         return 0;
     }
@@ -97,9 +96,8 @@ static uint32_t go_on(struct presence *presence, const struct word *word, bool a
         presence->lasts_s = whole_seconds(presence->lasts_s * INT64_C(1000) + dt_ms);
         presence->flags |= against ? 0 : PRESENCE_DENIED;
     }
-    uint32_t before_m = presence->away_m;
+    uint32_t before_m = (presence->flags & PRESENCE_LAST_FIRM) != 0 ? presence->away_m : 0;
     presence->flags |= PRESENCE_LAST_FIRM;
-    presence->away_m = (uint16_t)word->away_m;
     return before_m < word->away_m ? before_m : word->away_m;
 }
 
@@ -129,9 +127,14 @@ static struct need need_to_enter(const struct fence *fence)
                          fence->kind == FENCE_SCHOOL ? EVIDENCE_STREAK_IN_MN : 0};
 }
 
+static bool is_far(const struct presence *presence)
+{
+    return (presence->flags & PRESENCE_LAST_FIRM) != 0 && presence->away_m > FAR_M;
+}
+
 static struct need need_to_leave(const struct presence *presence)
 {
-    bool quick = (presence->flags & PRESENCE_PASSED) != 0 || presence->away_m > FAR_M;
+    bool quick = (presence->flags & PRESENCE_PASSED) != 0 || is_far(presence);
     return (struct need){quick ? EVIDENCE_LEAVE_MN : EVIDENCE_FIVE_MN, EVIDENCE_STREAK_MN};
 }
 
@@ -186,7 +189,6 @@ static void settle_unknown(struct step *step, uint32_t place, const struct word 
         sum = -EVIDENCE_LEAVE_MN;
     }
     presence->sum_mn = (int16_t)sum;
-    presences_touch(presences, place);
 }
 
 static void settle_inside(struct step *step, uint32_t place, const struct word *word, int32_t sum,
@@ -211,7 +213,6 @@ static void settle_inside(struct step *step, uint32_t place, const struct word *
         end_run(presence);
     }
     presence->sum_mn = (int16_t)(sum < -EVIDENCE_SUM_MN_MAX ? -EVIDENCE_SUM_MN_MAX : sum);
-    presences_touch(presences, place);
 }
 
 static void settle_outside(struct step *step, uint32_t place, const struct word *word, int32_t sum,
@@ -235,7 +236,6 @@ static void settle_outside(struct step *step, uint32_t place, const struct word 
         end_run(presence);
     }
     presence->sum_mn = (int16_t)(sum > EVIDENCE_SUM_MN_MAX ? EVIDENCE_SUM_MN_MAX : sum);
-    presences_touch(presences, place);
 }
 
 /* What is not firm adds nothing and makes what was said before it doubtful, for a lie stands alone.
@@ -307,6 +307,10 @@ static void weigh_fix(struct step *step, uint32_t place, const struct word *word
     bool same = ((presence->flags & PRESENCE_STREAK_FOR) == 0) == against;
     int32_t sum = add_word(presence, word, same && (presence->flags & PRESENCE_LAST_FIRM) != 0);
     uint32_t away_m = go_on(presence, word, against);
+    if (word->is_measured) {
+        presence->away_m = (uint16_t)word->away_m;
+        presence->measured = step->event->point;
+    }
     if (against) {
         date_run(step, presence, word, word->firm && (presence->flags & PRESENCE_FIRM) == 0);
         presence->flags |= word->firm ? PRESENCE_FIRM : 0;
@@ -357,7 +361,6 @@ static void take_impossible_pass(struct step *step, uint32_t place, const struct
         begin_pass_run(step, presence);
         presence->sum_mn = (int16_t)word->mn;
     }
-    presences_touch(&step->engine->presences, place);
 }
 
 static void weigh_pass(struct step *step, uint32_t place, const struct word *word)

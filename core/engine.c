@@ -249,10 +249,9 @@ static void touch(const void *word)
     (void)*(const volatile uint32_t *)word;
 }
 
-/* The pupils' own lines, then those of whoever is not where nothing is new. */
 void engine_expect(struct engine *engine, const struct event *const *events, uint32_t count)
 {
-    uint32_t pupils[ENGINE_EXPECT_MAX], sets[ENGINE_EXPECT_MAX], awake = 0;
+    uint32_t pupils[ENGINE_EXPECT_MAX], sets[ENGINE_EXPECT_MAX], places[ENGINE_EXPECT_MAX];
     struct geo_point points[ENGINE_EXPECT_MAX];
     ASSERT(count <= ENGINE_EXPECT_MAX);
     engine->expected_next = engine->expected_count = 0;
@@ -264,22 +263,21 @@ void engine_expect(struct engine *engine, const struct event *const *events, uin
     if (engine->fences == NULL || engine->fences->count == 0) {
         return;
     }
-    const struct geo_index *index = engine->fences->index;
-    geo_index_find_batch(index, points, count, sets);
+    geo_index_find_batch(engine->fences->index, points, count, sets);
+    const struct presence *items = engine->presences.items;
+    uint32_t awake = 0; /* those who are not where nothing is new */
     for (uint32_t i = 0; i < count; i++) {
+        const struct pupil_state *pupil = &engine->pupils[pupils[i]];
         engine->expected[i] = (struct expected){points[i], sets[i]};
-        pupils[awake] = pupils[i];
-        sets[awake] = sets[i];
-        awake += engine->pupils[pupils[i]].quiet != sets[i] + 1;
+        places[awake] = pupil->first;
+        awake += pupil->quiet != sets[i] + 1;
     }
     engine->expected_count = count;
     for (uint32_t i = 0; i < awake; i++) {
-        touch(&engine->presences.items[engine->pupils[pupils[i]].first]);
+        touch(&items[places[i]]);
     }
     for (uint32_t i = 0; i < awake; i++) { /* most pupils have one or two */
-        const struct presence *items = engine->presences.items;
-        touch(&items[items[engine->pupils[pupils[i]].first].next]);
-        geo_index_expect(index, sets[i]);
+        touch(&items[items[places[i]].next]);
     }
 }
 

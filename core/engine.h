@@ -25,7 +25,7 @@ struct engine;
 
 struct engine_limits {
     uint32_t cards_max;     /* card and pupil numbers below this */
-    uint32_t presences_max; /* (pupil, fence) states at once; the stalest outside one makes room */
+    uint32_t presences_max; /* (pupil, fence) states at once; one outside makes room (presence.h) */
 };
 
 /* STATUS_NO_MEMORY, STATUS_INVALID (a limit is 0 or beyond REGISTRY_NUMBER_MAX). */

@@ -26,10 +26,10 @@ struct fence_memory {
     uint32_t version, since_set, last_set;
 };
 
-/* The fences that cover a point, found beforehand. */
+/* The set of fences that cover a point, looked up beforehand. */
 struct expected {
     struct geo_point point;
-    uint32_t set; /* the index's number of it */
+    uint32_t set;
 };
 
 struct engine {
@@ -80,8 +80,8 @@ static inline uint16_t whole_seconds(int64_t ms)
 struct word {
     const struct fence *fence;
     int32_t mn, weight;
-    uint32_t away_m; /* of a fix from the boundary */
-    bool firm;
+    uint32_t away_m; /* of a fix from the boundary, where it was measured */
+    bool firm, is_measured;
     int64_t dt_ms;    /* since the pupil's last fix; 0: of a pass */
     int64_t clear_ms; /* when it was last clear where the pupil was */
 };

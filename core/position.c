@@ -1,4 +1,5 @@
 /* What fixes and passes say, of which fences. docs/presence.md tells why. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/assert.h"
@@ -60,7 +61,8 @@ struct surroundings {
     int32_t sigma_cm;
     float near_m, reach_m; /* as far as words differ, and as far as distances are told */
     bool is_leap;          /* nobody is so fast: this fix or the one before it lies */
-    uint32_t set, count;   /* of what covers it */
+    bool is_asked;         /* somebody asks why: exactly, please */
+    uint32_t count;
     const uint32_t *covering;
 };
 
@@ -73,19 +75,54 @@ static bool is_covered(const struct surroundings *here, uint32_t shape)
     return i < here->count;
 }
 
-/* What the fix says of a fence, by its distance; one that is not near is far outside. */
-static void put_word(const struct surroundings *here, uint32_t shape, struct word *ret)
+/* As near as that nothing firm is said of a boundary. */
+static uint32_t firm_cm(const struct surroundings *here, bool covers)
 {
-    float distance_m = geo_index_distance(here->fences->index, shape, here->point,
-                                          is_covered(here, shape), here->reach_m);
+    return (uint32_t)here->sigma_cm * (covers ? EVIDENCE_FIRM_IN : EVIDENCE_FIRM_OUT) / 16;
+}
+
+/* More than the way from one point to the other, in metres: what is true at the equator, and the
+ * longer side with half of the shorter one for the root. */
+static uint32_t way_at_most_m(struct geo_point a, struct geo_point b)
+{
+    uint32_t north = (uint32_t)abs(b.lat_e7 - a.lat_e7), east = (uint32_t)abs(b.lon_e7 - a.lon_e7);
+    uint64_t steps = north > east ? (uint64_t)north + east / 2 : (uint64_t)east + north / 2;
+    return (uint32_t)(steps / 89) + 1; /* 1.12 cm each */
+}
+
+/* Without measuring: is the fix known to say nothing firm of the fence, the boundary being near? */
+static bool is_vague(const struct surroundings *here, const struct presence *presence, bool covers)
+{
+    const uint32_t told_m_max = REACH_CM / 100; /* those that were cut off are more */
+    if (here->is_asked || presence == NULL || presence->away_m >= told_m_max) {
+        return false;
+    }
+    uint32_t away_m = presence->away_m + 1u + way_at_most_m(presence->measured, here->point);
+    return here->is_leap || away_m * 100 < firm_cm(here, covers);
+}
+
+/* What the fix says of a fence, by its distance; one that is not near is far outside. Of a word that is
+ * not firm only the sign counts. */
+static void put_word(const struct surroundings *here, uint32_t shape,
+                     const struct presence *presence, struct word *ret)
+{
+    bool covers = is_covered(here, shape);
+    ret->fence = &here->fences->items[shape];
+    ret->away_m = 0;
+    ret->firm = false;
+    ret->mn = covers ? 1 : -1;
+    ret->is_measured = !is_vague(here, presence, covers);
+    if (!ret->is_measured) {
+        return;
+    }
+    float distance_m =
+        geo_index_distance(here->fences->index, shape, here->point, covers, here->reach_m);
     int32_t distance_cm = (int32_t)(distance_m * 100.0F);
     uint32_t away_cm = (uint32_t)(distance_cm < 0 ? -distance_cm : distance_cm);
-    ret->fence = &here->fences->items[shape];
-    ret->mn = evidence_position_mn(distance_cm, here->sigma_cm);
+    int32_t mn = evidence_position_mn(distance_cm, here->sigma_cm);
+    ret->mn = mn != 0 ? mn : ret->mn;
     ret->away_m = away_cm / 100;
-    ret->firm = !here->is_leap &&
-                away_cm * 16 >= (uint32_t)here->sigma_cm *
-                                    (distance_cm > 0 ? EVIDENCE_FIRM_OUT : EVIDENCE_FIRM_IN);
+    ret->firm = !here->is_leap && away_cm >= firm_cm(here, covers);
 }
 
 static void weigh_presences(struct step *step, const struct surroundings *here, struct word word)
@@ -99,7 +136,7 @@ static void weigh_presences(struct step *step, const struct surroundings *here, 
         if (word.fence == NULL || !concerns(step, word.fence)) {
             presences_drop(&engine->presences, place);
         } else {
-            put_word(here, (uint32_t)(word.fence - here->fences->items), &word);
+            put_word(here, (uint32_t)(word.fence - here->fences->items), presence, &word);
             step_weigh(step, place, &word);
         }
         place = next;
@@ -202,42 +239,50 @@ static uint32_t find_set(struct engine *engine, struct geo_point point)
     return set;
 }
 
-static void evaluate(struct step *step, int64_t dt_ms, int64_t clear_ms)
+/* What has no place yet is found before the held ones move: some of them lose theirs. */
+static void weigh_all(struct step *step, const struct surroundings *here, struct word word)
 {
     struct engine *engine = step->engine;
-    struct pupil_state *pupil = &engine->pupils[step->pupil_no];
-    struct surroundings here = {.fences = engine->fences,
-                                .point = step->event->point,
-                                .sigma_cm = evidence_sigma_cm(step->event),
-                                .set = find_set(engine, step->event->point)};
-    if (pupil->quiet == here.set + 1 && engine->tell == NULL) {
-        return;
-    }
-    here.covering = geo_index_set(here.fences->index, here.set, &here.count);
-    int32_t reach_cm = here.sigma_cm * REACH_SIGMAS;
-    here.near_m = (float)(here.sigma_cm * NEAR_SIGMAS) / 100.0F;
-    here.reach_m = (float)(reach_cm > REACH_CM ? reach_cm : REACH_CM) / 100.0F;
-    struct word word = {.weight = evidence_weight(dt_ms), .dt_ms = dt_ms, .clear_ms = clear_ms};
-    here.is_leap = passage_is_leap(pupil, step->event, dt_ms);
-    begin_base(engine, step->pupil_no);
-    /* What has no place yet is found before the held ones move: some of them lose theirs. */
     uint32_t fresh[GEO_FOUND_MAX], fresh_count = 0;
-    uint32_t count = candidates(step, &here, fresh);
+    uint32_t count = candidates(step, here, fresh);
     for (uint32_t i = 0; i < count; i++) {
-        const struct fence *fence = &here.fences->items[fresh[i]];
+        const struct fence *fence = &here->fences->items[fresh[i]];
         if (concerns(step, fence) &&
             presences_find(&engine->presences, step->pupil_no, fence->no) == 0) {
             fresh[fresh_count++] = fresh[i];
         }
     }
-    weigh_presences(step, &here, word);
+    weigh_presences(step, here, word);
     for (uint32_t i = 0; i < fresh_count; i++) {
-        put_word(&here, fresh[i], &word);
+        put_word(here, fresh[i], NULL, &word);
         weigh_new(step, &word);
     }
+}
+
+static void evaluate(struct step *step, int64_t dt_ms, int64_t clear_ms)
+{
+    struct engine *engine = step->engine;
+    struct pupil_state *pupil = &engine->pupils[step->pupil_no];
+    const uint32_t set = find_set(engine, step->event->point);
+    if (pupil->quiet == set + 1 && engine->tell == NULL) {
+        return;
+    }
+    struct surroundings here = {.fences = engine->fences,
+                                .point = step->event->point,
+                                .sigma_cm = evidence_sigma_cm(step->event)};
+    here.covering = geo_index_set(here.fences->index, set, &here.count);
+    int32_t reach_cm = here.sigma_cm * REACH_SIGMAS;
+    here.near_m = (float)(here.sigma_cm * NEAR_SIGMAS) / 100.0F;
+    here.reach_m = (float)(reach_cm > REACH_CM ? reach_cm : REACH_CM) / 100.0F;
+    here.is_leap = passage_is_leap(pupil, step->event, dt_ms);
+    here.is_asked = engine->tell != NULL || pupil->settled_in != engine->set;
+    const struct word word = {
+        .weight = evidence_weight(dt_ms), .dt_ms = dt_ms, .clear_ms = clear_ms};
+    begin_base(engine, step->pupil_no);
+    weigh_all(step, &here, word);
     settle_base(engine, step->pupil_no, word.weight, dt_ms);
     order_crossings(step);
-    pupil->quiet = is_quiet(step, &here) ? here.set + 1 : 0;
+    pupil->quiet = is_quiet(step, &here) ? set + 1 : 0;
 }
 
 /* A fix too vague to tell anything: what is under way goes on without its word. */

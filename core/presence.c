@@ -15,7 +15,7 @@ size_t presences_bytes(uint32_t count_max)
 enum status presences_init(struct presences *presences, struct arena *arena,
                            struct pupil_state *pupils, uint32_t count_max)
 {
-    *presences = (struct presences){.pupils = pupils};
+    *presences = (struct presences){.pupils = pupils, .count_max = count_max};
     presences->items = arena_array(arena, (size_t)count_max + 1, sizeof *presences->items);
     if (presences->items == NULL) {
         return STATUS_NO_MEMORY;
@@ -36,52 +36,39 @@ uint32_t presences_find(const struct presences *presences, uint32_t pupil_no, ui
     return place;
 }
 
-static void leave_line(struct presences *presences, uint32_t place)
+/* All places are taken. Which one makes room? 0: none of those looked at. */
+static uint32_t find_stalest(struct presences *presences)
 {
-    struct presence *presence = &presences->items[place];
-    if ((presence->flags & PRESENCE_WAITING) == 0) {
-        return;
+    uint32_t stalest = 0, found = 0;
+    int64_t stalest_ms = INT64_MAX;
+    uint32_t looks =
+        presences->count_max < PRESENCES_LOOKED_AT ? presences->count_max : PRESENCES_LOOKED_AT;
+    for (uint32_t i = 0; i < looks && found < PRESENCES_COMPARED; i++) {
+        presences->hand = presences->hand < presences->count_max ? presences->hand + 1 : 1;
+        const struct presence *presence = &presences->items[presences->hand];
+        if (presence->state == PRESENCE_INSIDE) {
+            continue;
+        }
+        found++;
+        int64_t last_ms = presences->pupils[presence->pupil_no].last_ms;
+        if (last_ms < stalest_ms) {
+            stalest_ms = last_ms;
+            stalest = presences->hand;
+        }
     }
-    if (presence->older != 0) {
-        presences->items[presence->older].newer = presence->newer;
-    } else {
-        presences->oldest = presence->newer;
-    }
-    if (presence->newer != 0) {
-        presences->items[presence->newer].older = presence->older;
-    } else {
-        presences->newest = presence->older;
-    }
-    presence->older = presence->newer = 0;
-    presence->flags &= PRESENCE_FLAGS & ~(unsigned)PRESENCE_WAITING;
-}
-
-void presences_touch(struct presences *presences, uint32_t place)
-{
-    struct presence *presence = &presences->items[place];
-    leave_line(presences, place);
-    if (presence->state == PRESENCE_INSIDE) {
-        return;
-    }
-    presence->older = BITS(presences->newest);
-    if (presences->newest != 0) {
-        presences->items[presences->newest].newer = BITS(place);
-    } else {
-        presences->oldest = place;
-    }
-    presences->newest = place;
-    presence->flags |= PRESENCE_WAITING;
+    return stalest;
 }
 
 uint32_t presences_add(struct presences *presences, uint32_t pupil_no, uint32_t fence_no)
 {
     ASSERT(presences_find(presences, pupil_no, fence_no) == 0);
     if (presences->free == 0) {
-        if (presences->oldest == 0) {
+        uint32_t stalest = find_stalest(presences);
+        if (stalest == 0) {
             presences->refused++;
             return 0;
         }
-        presences_drop(presences, presences->oldest);
+        presences_drop(presences, stalest);
         presences->evicted++;
     }
     uint32_t place = presences->free;
@@ -91,7 +78,6 @@ uint32_t presences_add(struct presences *presences, uint32_t pupil_no, uint32_t 
                                                 .next = BITS(presences->pupils[pupil_no].first)};
     presences->pupils[pupil_no].first = place;
     presences->count++;
-    presences_touch(presences, place);
     return place;
 }
 
@@ -99,7 +85,6 @@ void presences_drop(struct presences *presences, uint32_t place)
 {
     ASSERT(place != 0 && presences->count > 0);
     struct presence *presence = &presences->items[place];
-    leave_line(presences, place);
     struct pupil_state *pupil = &presences->pupils[presence->pupil_no];
     if (pupil->first == place) {
         pupil->first = presence->next;

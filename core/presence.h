@@ -2,7 +2,8 @@
  * presence.h - the states of (pupil, fence) that are worth a place: inside, or with evidence under
  * way.
  * Know: "outside, nothing under way" needs no place, so a city of pupils times a city of
- * fences costs a few places a pupil. When all are taken, the stalest that is not inside makes room.
+ * fences costs a few places a pupil. When all are taken, one that is not inside makes room,
+ * of a pupil who was silent for long.
  * Memory: places in the caller's arena, all at the start.
  * Threads: one at a time.
  */
@@ -25,8 +26,7 @@ enum presence_flag {
     PRESENCE_STREAK_FOR = 4, /* the streak is for the state */
     PRESENCE_LAST_FIRM = 8,  /* the last fix was firm */
     PRESENCE_FIRM = 16,      /* the streak is against the state, and has begun */
-    PRESENCE_WAITING = 32,   /* in the list of those that may make room */
-    PRESENCE_FLAGS = 63,     /* all of them */
+    PRESENCE_FLAGS = 31,     /* all of them */
 };
 
 /* A run is what has spoken against the present state (unknown: for inside) since something last spoke
@@ -35,15 +35,13 @@ struct presence {
     uint32_t run_low; /* when the run crossed the boundary, as near as known: presence_run_ms */
     uint32_t pupil_no : 23, run_middle : 9;
     uint32_t fence_no : 23, run_high : 9;
-    uint32_t next : 23,
-        state : 2; /* of the same pupil, or of the free places; 0 ends. enum presence_state */
-    uint32_t older : 23,
-        flags : 6; /* of those that may make room, by last change. enum presence_flag */
-    uint32_t newer : 23;
+    uint32_t next : 23, state : 2,
+        flags : 5;    /* next of the same pupil, or of the free places; 0 ends */
     int16_t sum_mn;   /* evidence for inside; a settled state keeps only what speaks against it */
     uint16_t since_s; /* so long before the run was the fix before it */
     uint16_t lasts_s; /* so long the streak has lasted */
-    uint16_t away_m;  /* how far its last fix was from the boundary; 0: a vague one since */
+    uint16_t away_m;  /* how far the boundary was when it was measured last */
+    struct geo_point measured; /* from there: mostly of the last fix that was firm */
 };
 _Static_assert(sizeof(struct presence) == 32 && REGISTRY_NUMBER_MAX < 1u << 23,
                "two in a line of the cache");
@@ -72,8 +70,8 @@ static inline bool presence_is_quiet(const struct presence *presence)
 struct presences {
     struct presence *items;     /* place 0 is none */
     struct pupil_state *pupils; /* the caller's, by number */
-    uint32_t free, oldest, newest;
-    uint32_t count;
+    uint32_t free, count, count_max;
+    uint32_t hand; /* where the next search for room begins */
     uint64_t evicted, refused;
 };
 
@@ -83,10 +81,12 @@ enum status presences_init(struct presences *presences, struct arena *arena,
 
 /* 0 when there is none. */
 uint32_t presences_find(const struct presences *presences, uint32_t pupil_no, uint32_t fence_no);
-/* A new place in state unknown with sum 0; 0 when every place is of a pupil inside (counted). */
+/* A new place in state unknown with sum 0; 0 when there is none and none makes room (counted). */
 uint32_t presences_add(struct presences *presences, uint32_t pupil_no, uint32_t fence_no);
 void presences_drop(struct presences *presences, uint32_t place);
-/* Call after a change of state or sum: inside stays, the others line up to make room. */
-void presences_touch(struct presences *presences, uint32_t place);
+
+/* Room is made by the stalest of so many that are not inside, among so many places. */
+#define PRESENCES_COMPARED  16u
+#define PRESENCES_LOOKED_AT 4096u
 
 #endif

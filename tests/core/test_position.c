@@ -2,6 +2,7 @@
 
 #include "core/evidence.h"
 #include "tests/check.h"
+#include "tests/core/random.h"
 #include "tests/core/town.h"
 
 static int setup(void **state)
@@ -388,6 +389,73 @@ static void full_places_make_room_and_are_counted(void **state)
     town_release(&town);
 }
 
+static void count_reason(void *context, const struct engine_reason *reason)
+{
+    (void)reason;
+    (*(uint64_t *)context)++;
+}
+
+static void stay_equal(const struct town towns[3], uint32_t card)
+{
+    for (uint32_t i = 1; i < 3; i++) {
+        assert_int_equal(towns[0].log_count, towns[i].log_count);
+        assert_memory_equal(towns[0].log, towns[i].log, towns[0].log_count * sizeof *towns[0].log);
+        for (uint32_t fence = TOWN_SCHOOL_FENCE; fence <= TOWN_OTHER_FENCE; fence++) {
+            assert_int_equal(engine_presence(towns[0].engine, card, fence),
+                             engine_presence(towns[i].engine, card, fence));
+        }
+    }
+}
+
+/* What is left out where nothing is new, or looked up beforehand, changes nothing: one town is asked
+ * why, and one is not told what to expect. */
+static void leave_out(uint32_t presences_max)
+{
+    uint64_t random = random_seed(), reasons = 0;
+    struct town towns[3];
+    double north[TOWN_PUPILS + 1] = {0}, east[TOWN_PUPILS + 1] = {0};
+    for (uint32_t i = 0; i < 3; i++) {
+        town_init(&towns[i], presences_max);
+    }
+    towns[1].expects_nothing = true;
+    engine_explain(towns[2].engine, count_reason, &reasons);
+    static const double middles[][2] = {{0, 0}, {0, 600}, {1000, 0}, {0, 100}, {930, 0}, {3000, 0}};
+    for (uint32_t i = 0; i < 20000; i++) {
+        uint32_t card = 1 + random_below(&random, 8), to = random_below(&random, 200);
+        if (to < 6) { /* elsewhere, to stay for a while */
+            north[card] = middles[to][0];
+            east[card] = middles[to][1];
+        }
+        bool lies = random_below(&random, 50) == 0;
+        double spread = lies ? 1000 : 30, accuracy = 1 + random_below(&random, 60);
+        struct event event = town_fix_at(
+            card, i * 7.0, north[card] + spread * (random_below(&random, 200) / 100.0 - 1),
+            east[card] + spread * (random_below(&random, 200) / 100.0 - 1), accuracy);
+        if (random_below(&random, 40) == 0) {
+            event.accuracy_cm = FIX_ACCURACY_CM_MAX + 1;
+        }
+        bool passes = random_below(&random, 60) == 0;
+        enum pass_direction direction = random_below(&random, 2) == 0 ? PASS_IN : PASS_OUT;
+        for (uint32_t k = 0; k < 3; k++) {
+            (void)(passes ? town_pass(&towns[k], card, i * 7.0, 2 - card % 2, direction)
+                          : town_step(&towns[k], &event, 1));
+        }
+        stay_equal(towns, card);
+    }
+    printf("%u alerts, %" PRIu64 " steps of evidence\n", towns[0].log_count, reasons);
+    assert_true(towns[0].log_count > 100 && reasons > 5000);
+    for (uint32_t i = 0; i < 3; i++) {
+        town_release(&towns[i]);
+    }
+}
+
+static void what_is_left_out_makes_no_difference(void **state)
+{
+    (void)state;
+    leave_out(1000);
+    leave_out(5); /* pupils find no room for a while */
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -420,6 +488,7 @@ int main(void)
         TEST(nobody_leaves_who_was_not_there),
         TEST(a_pass_alone_or_misread_crosses_nothing),
         TEST(an_old_pass_and_one_of_another_school_are_no_evidence),
+        cmocka_unit_test(what_is_left_out_makes_no_difference),
         cmocka_unit_test(full_places_make_room_and_are_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

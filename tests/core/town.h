@@ -27,6 +27,7 @@ struct town {
     uint32_t log_count;
     uint64_t seq;
     struct alert *out;
+    bool expects_nothing; /* no engine_expect before each step */
 };
 
 /* Pupils 1.. with cards 1.. : odd ones in school 1, even ones in school 2. Gate 1 and 2 of those
