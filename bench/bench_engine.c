@@ -24,7 +24,7 @@ enum {
     ROUNDS_QUICK = 8,
     WARM_ROUNDS = 8, /* until nearly every pupil's surroundings are known */
     WARM_ROUNDS_COUNTED = 5,
-    BATCH = 32,
+    BATCH = ENGINE_EXPECT_MAX,
     PRESENCES_A_CARD = 4,
     PAYLOAD_ROOM = 64,
     INTERVAL_MS = 30000,

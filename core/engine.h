@@ -64,7 +64,7 @@ void engine_step(struct engine *engine, const struct engine_input *input, struct
 
 /* Looks up and asks memory for what the steps of these events will need, all at once: several times as
  * fast as steps that each wait for it. Leaving it out changes no state and no alert. */
-#define ENGINE_EXPECT_MAX 32u
+#define ENGINE_EXPECT_MAX 64u
 void engine_expect(struct engine *engine, const struct event *const *events, uint32_t count);
 
 /* What it counted, for operators. */

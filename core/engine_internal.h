@@ -58,6 +58,7 @@ struct step {
     const struct event *event;
     struct outbox *outbox;
     uint32_t outbox_start, pupil_no, school_no;
+    int32_t sigma_cm;             /* of a fix that moves somebody */
     struct engine_reason *reason; /* NULL: nobody asks why */
 };
 
@@ -106,7 +107,7 @@ void pupil_rebase(struct engine *engine, uint32_t pupil_no);
 void step_passage(struct step *step);
 /* Before this fix moves the pupil: whole seconds from the last fix to this one, where the straight way between them may be
  * believed so far; else 0. */
-uint8_t passage_way_s(const struct pupil_state *pupil, const struct event *fix);
+uint8_t passage_way_s(const struct pupil_state *pupil, const struct event *fix, int32_t sigma_cm);
 /* Is the fix, dt_ms after the one before it, so far from that that nobody can be so fast? After that
  * fix has moved the pupil. */
 bool passage_is_leap(const struct pupil_state *pupil, const struct event *fix, int64_t dt_ms);

@@ -31,15 +31,20 @@ struct leg {
     int64_t north, east;
 };
 
-/* Bhaskara's cosine, (180^2 - 4 x^2) / (180^2 + x^2), is right to 0.2 %. Legs over the antimeridian
- * are too long for a way. */
+/* Bhaskara's cosine, (180^2 - 4 x^2) / (180^2 + x^2), is right to 0.2 %. */
+static int64_t cosine_e3(struct geo_point point)
+{
+    const uint32_t half_circle = 1800 * 1800; /* tenths of a degree */
+    int32_t lat = point.lat_e7 / 1000000;
+    uint32_t square = (uint32_t)(lat * lat);
+    return (half_circle - 4 * square) / ((half_circle + square) / 1000);
+}
+
+/* Legs over the antimeridian are too long for a way. */
 static struct leg leg_of(struct geo_point a, struct geo_point b)
 {
-    const int64_t half_circle = INT64_C(18000) * 18000; /* hundredths of a degree */
-    int64_t lat = a.lat_e7 / 100000, square = lat * lat;
-    int64_t cosine_e3 = 1000 * (half_circle - 4 * square) / (half_circle + square);
     return (struct leg){.north = (int64_t)b.lat_e7 - a.lat_e7,
-                        .east = ((int64_t)b.lon_e7 - a.lon_e7) * cosine_e3 / 1000};
+                        .east = ((int64_t)b.lon_e7 - a.lon_e7) * cosine_e3(a) / 1000};
 }
 
 static int64_t longer_side(struct leg leg)
@@ -62,6 +67,14 @@ static bool behind(struct geo_point p, struct geo_point a, struct geo_point b)
     return BACK_PART * product(back, way) <= product(way, way);
 }
 
+/* Without a cosine: nobody went farther than that, who may have gone anywhere. */
+static bool is_short(struct geo_point a, struct geo_point b)
+{
+    int64_t north = (int64_t)b.lat_e7 - a.lat_e7, east = (int64_t)b.lon_e7 - a.lon_e7;
+    return north < WAY_STEPS_MIN && -north < WAY_STEPS_MIN && east < WAY_STEPS_MIN &&
+           -east < WAY_STEPS_MIN;
+}
+
 /* Long enough to pass anything, and no faster than a way may be. */
 static bool at_pace(struct leg way, int64_t ms)
 {
@@ -70,12 +83,11 @@ static bool at_pace(struct leg way, int64_t ms)
 }
 
 /* The fences are known after three fixes at the earliest, so there is a `before` when it counts. */
-uint8_t passage_way_s(const struct pupil_state *pupil, const struct event *fix)
+uint8_t passage_way_s(const struct pupil_state *pupil, const struct event *fix, int32_t sigma_cm)
 {
     int64_t ms = fix->time_ms - pupil->last_ms;
-    if (ms > WAY_MS_MAX || pupil->sigma_m > WAY_SIGMA_M_MAX ||
-        evidence_sigma_cm(fix) > WAY_SIGMA_M_MAX * 100 ||
-        !at_pace(leg_of(pupil->point, fix->point), ms) ||
+    if (ms > WAY_MS_MAX || pupil->sigma_m > WAY_SIGMA_M_MAX || sigma_cm > WAY_SIGMA_M_MAX * 100 ||
+        is_short(pupil->point, fix->point) || !at_pace(leg_of(pupil->point, fix->point), ms) ||
         !behind(pupil->before, pupil->point, fix->point)) {
         return 0;
     }

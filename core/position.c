@@ -267,9 +267,8 @@ static void evaluate(struct step *step, int64_t dt_ms, int64_t clear_ms)
     if (pupil->quiet == set + 1 && engine->tell == NULL) {
         return;
     }
-    struct surroundings here = {.fences = engine->fences,
-                                .point = step->event->point,
-                                .sigma_cm = evidence_sigma_cm(step->event)};
+    struct surroundings here = {
+        .fences = engine->fences, .point = step->event->point, .sigma_cm = step->sigma_cm};
     here.covering = geo_index_set(here.fences->index, set, &here.count);
     int32_t reach_cm = here.sigma_cm * REACH_SIGMAS;
     here.near_m = (float)(here.sigma_cm * NEAR_SIGMAS) / 100.0F;
@@ -328,16 +327,16 @@ static bool moves(struct step *step, const struct pupil_state *pupil)
     return true;
 }
 
-static void take_fix(struct pupil_state *pupil, const struct event *fix)
+static void take_fix(struct pupil_state *pupil, const struct event *fix, int32_t sigma_cm)
 {
-    int32_t sigma_m = (evidence_sigma_cm(fix) + 99) / 100;
+    int32_t sigma_m = (sigma_cm + 99) / 100;
     bool is_vague = sigma_m > CLEAR_SIGMA_M;
     pupil->clear_s =
         !is_vague && !pupil->was_vague
             ? (uint16_t)0
             : whole_seconds(fix->time_ms - pupil->last_ms + pupil->clear_s * INT64_C(1000));
     pupil->was_vague = is_vague;
-    pupil->way_s = passage_way_s(pupil, fix);
+    pupil->way_s = passage_way_s(pupil, fix, sigma_cm);
     pupil->before = pupil->point;
     pupil->before_sigma_m = pupil->sigma_m;
     pupil->last_ms = fix->time_ms;
@@ -359,13 +358,14 @@ void step_fix(struct step *step)
     if (!moves(step, pupil)) {
         return;
     }
+    step->sigma_cm = evidence_sigma_cm(fix);
     bool fenced = engine->fences != NULL && engine->fences->count > 0;
     if (fenced) {
         step_passage(step);
     }
     int64_t dt_ms = pupil_has_position(pupil) ? fix->time_ms - pupil->last_ms : INT32_MAX;
     int64_t clear_ms = pupil->last_ms - pupil->clear_s * INT64_C(1000);
-    take_fix(pupil, fix);
+    take_fix(pupil, fix, step->sigma_cm);
     if (fenced) {
         evaluate(step, dt_ms, clear_ms);
     }

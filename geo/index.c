@@ -89,19 +89,6 @@ void geo_index_find_batch(const struct geo_index *index, const struct geo_point 
     }
 }
 
-/* The first points of each: rings have some tens. */
-void geo_index_expect(const struct geo_index *index, uint32_t set)
-{
-    ASSERT(set < index->set_count);
-    for (uint32_t k = index->set_starts[set]; k < index->set_starts[set + 1]; k++) {
-        const struct index_shape *shape = &index->shapes[index->set_items[k]];
-        uint32_t first = index_ring_first(shape, index->words, 0);
-        for (size_t line = 0; line < 4; line++) {
-            __builtin_prefetch((const char *)(index->points + first) + line * 64);
-        }
-    }
-}
-
 /* ---- what it holds ---- */
 
 const uint32_t *geo_index_set(const struct geo_index *index, uint32_t set, uint32_t *ret_count)

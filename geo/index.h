@@ -101,8 +101,6 @@ uint32_t geo_index_way(const struct geo_index *index, struct geo_point a, struct
 enum status geo_index_check(const struct geo_index *index, struct status_detail *detail) MUST_CHECK;
 
 uint32_t geo_index_shape_count(const struct geo_index *index);
-/* Asks memory for the edges of the shapes of a set: distances to them come next. */
-void geo_index_expect(const struct geo_index *index, uint32_t set);
 /* Of what is in use; room reserved for changes is not counted. */
 size_t geo_index_bytes(const struct geo_index *index);
 

@@ -9,7 +9,7 @@ struct cursor {
     const uint8_t *at, *end;
 };
 
-static bool take_u64(struct cursor *cursor, uint64_t *ret)
+static bool take_long(struct cursor *cursor, uint64_t *ret)
 {
     uint64_t value = 0;
     for (uint32_t shift = 0; shift < 63 && cursor->at < cursor->end; shift += 7) {
@@ -23,7 +23,28 @@ static bool take_u64(struct cursor *cursor, uint64_t *ret)
     return false; /* cut off, or longer than any number of ours */
 }
 
-static bool take_u32(struct cursor *cursor, uint32_t *ret)
+/* Most are of one byte or two. */
+static inline bool take_u64(struct cursor *cursor, uint64_t *ret)
+{
+    const uint8_t *at = cursor->at;
+    if (cursor->end - at < 2) {
+        return take_long(cursor, ret);
+    }
+    uint32_t low = at[0], high = at[1];
+    if (low < 0x80) {
+        cursor->at += 1;
+        *ret = low;
+        return true;
+    }
+    if (high < 0x80) {
+        cursor->at += 2;
+        *ret = (low & 0x7f) | high << 7;
+        return true;
+    }
+    return take_long(cursor, ret);
+}
+
+static inline bool take_u32(struct cursor *cursor, uint32_t *ret)
 {
     uint64_t value;
     if (!take_u64(cursor, &value) || value > UINT32_MAX) {
@@ -44,7 +65,7 @@ static bool take_fixed(struct cursor *cursor, void *ret, size_t size)
     return true;
 }
 
-static bool take_bytes(struct cursor *cursor, struct cursor *ret)
+static inline bool take_bytes(struct cursor *cursor, struct cursor *ret)
 {
     uint32_t size;
     if (!take_u32(cursor, &size) || size > (size_t)(cursor->end - cursor->at)) {
@@ -55,13 +76,13 @@ static bool take_bytes(struct cursor *cursor, struct cursor *ret)
     return true;
 }
 
-static bool take_enum(struct cursor *cursor, protobuf_c_boolean *ret_has, uint32_t *ret)
+static inline bool take_enum(struct cursor *cursor, protobuf_c_boolean *ret_has, uint32_t *ret)
 {
     *ret_has = 1;
     return take_u32(cursor, ret) && *ret <= INT32_MAX;
 }
 
-static bool take_number(struct cursor *cursor, protobuf_c_boolean *ret_has, uint32_t *ret)
+static inline bool take_number(struct cursor *cursor, protobuf_c_boolean *ret_has, uint32_t *ret)
 {
     *ret_has = 1;
     return take_u32(cursor, ret);
