@@ -12,6 +12,7 @@
 #include "bench/numbered.h"
 #include "cli/cli.h"
 #include "core/engine.h"
+#include "core/record.h"
 #include "proto/codec.h"
 
 static const char usage[] = "bench-engine [--quick] [--json FILE] [--count decode|step]";
@@ -28,6 +29,9 @@ enum {
     PRESENCES_A_CARD = 4,
     PAYLOAD_ROOM = 64,
     INTERVAL_MS = 30000,
+    DAY_MINUTES = 1440,
+    DAY_INTERVAL_MS = 60000,
+    JITTERS = 1 << 10, /* a power of two */
 };
 #define START_MS 1764201600000
 
@@ -170,17 +174,13 @@ static void decode_batch(struct bench *bench, uint32_t first, struct wire_report
     }
 }
 
-static void step_batch(struct bench *bench, const struct wire_report reports[BATCH])
+static void step_events(struct bench *bench, const struct event *const *events,
+                        const uint64_t *seqs, uint32_t count)
 {
     static struct alert alerts[STEP_ALERTS_MAX];
-    const struct event *events[BATCH];
-    for (uint32_t i = 0; i < BATCH; i++) {
-        events[i] = &reports[i].events[0].event;
-    }
-    engine_expect(bench->engine, events, BATCH);
-    for (uint32_t i = 0; i < BATCH; i++) {
-        struct origin origin = {
-            .kind = ORIGIN_CARD, .no = events[i]->card_no, .seq = reports[i].seq};
+    engine_expect(bench->engine, events, count);
+    for (uint32_t i = 0; i < count; i++) {
+        struct origin origin = {.kind = ORIGIN_CARD, .no = events[i]->card_no, .seq = seqs[i]};
         struct engine_input input = {.type = INPUT_EVENT,
                                      .now_ms = bench->now_ms,
                                      .u.event = {.origin = &origin, .event = events[i]}};
@@ -188,6 +188,17 @@ static void step_batch(struct bench *bench, const struct wire_report reports[BAT
         engine_step(bench->engine, &input, &outbox);
         bench->alerts += outbox.count;
     }
+}
+
+static void step_batch(struct bench *bench, const struct wire_report reports[BATCH])
+{
+    const struct event *events[BATCH];
+    uint64_t seqs[BATCH];
+    for (uint32_t i = 0; i < BATCH; i++) {
+        events[i] = &reports[i].events[0].event;
+        seqs[i] = reports[i].seq;
+    }
+    step_events(bench, events, seqs, BATCH);
 }
 
 static void run_decode(struct bench *bench)
@@ -205,6 +216,89 @@ static void run_both(struct bench *bench)
         decode_batch(bench, i, reports);
         step_batch(bench, reports);
     }
+}
+
+/* ---- a day of the city: a fix a minute and card, in the records that a journal holds ---- */
+
+struct day {
+    struct buffer records;
+    size_t record_bytes;
+    struct geo_point jitters[JITTERS]; /* from where a card is about */
+};
+
+/* One report a card, the cards at random; a minute later it is the same ones again. */
+static bool make_day(struct bench *bench, struct city_random *random, struct day *ret)
+{
+    uint32_t *cards = arena_array(&bench->arena, CARDS, sizeof *cards);
+    if (cards == NULL) {
+        return false;
+    }
+    for (uint32_t i = 0; i < CARDS; i++) { /* shuffled as it grows */
+        uint32_t other = city_random_below(random, i + 1);
+        cards[i] = cards[other];
+        cards[other] = i + 1;
+    }
+    for (uint32_t i = 0; i < JITTERS; i++) {
+        ret->jitters[i] =
+            city_offset((struct geo_point){0, 0}, city_random_between(random, -20, 20),
+                        city_random_between(random, -20, 20));
+    }
+    buffer_init(&ret->records, (size_t)CARDS * 1024);
+    for (uint32_t i = 0; i < CARDS; i++) {
+        const struct event event = {.card_no = cards[i],
+                                    .type = EVENT_FIX,
+                                    .kind = FIX_GNSS,
+                                    .datum = GEO_WGS84,
+                                    .flags = EVENT_HAS_ACCURACY | EVENT_HAS_BATTERY,
+                                    .accuracy_cm = 500 + city_random_below(random, 3000),
+                                    .battery_pct = 80};
+        const struct report report = {
+            .origin = {.kind = ORIGIN_CARD, .no = cards[i]}, .event_count = 1, .events = &event};
+        record_put_report(&ret->records, &report);
+    }
+    ret->record_bytes = ret->records.size / CARDS;
+    return buffer_status(&ret->records) == STATUS_OK;
+}
+
+/* The record of another minute in the place of the last one's. */
+static void write_record(const struct bench *bench, const struct day *day, uint32_t minute,
+                         uint32_t i)
+{
+    struct event *event =
+        (struct event *)(void *)(day->records.data + (i + 1) * day->record_bytes) - 1;
+    struct geo_point home = bench->homes[event->card_no];
+    struct geo_point jitter = day->jitters[(event->card_no * 7 + minute * 13) & (JITTERS - 1)];
+    event->time_ms = bench->now_ms + (int64_t)i * DAY_INTERVAL_MS / CARDS;
+    event->point = (struct geo_point){home.lat_e7 + jitter.lat_e7, home.lon_e7 + jitter.lon_e7};
+}
+
+static void run_minute(struct bench *bench, const struct day *day, uint32_t minute)
+{
+    const struct event *events[BATCH];
+    uint64_t seqs[BATCH];
+    for (uint32_t first = 0; first < CARDS; first += BATCH) {
+        uint32_t count = CARDS - first < BATCH ? CARDS - first : BATCH;
+        for (uint32_t i = 0; i < count; i++) {
+            struct report report = {0};
+            write_record(bench, day, minute, first + i);
+            bench->checksum += record_get_report(
+                day->records.data + (first + i) * day->record_bytes, day->record_bytes, &report);
+            events[i] = report.events;
+            seqs[i] = minute;
+        }
+        step_events(bench, events, seqs, count);
+    }
+}
+
+/* Seconds. */
+static double run_day(struct bench *bench, const struct day *day)
+{
+    double start_ns = bench_now_ns();
+    for (uint32_t minute = 0; minute < DAY_MINUTES; minute++) {
+        run_minute(bench, day, minute);
+        bench->now_ms += DAY_INTERVAL_MS;
+    }
+    return (bench_now_ns() - start_ns) / 1e9;
 }
 
 /* Inside of it tools count instructions. */
@@ -275,6 +369,17 @@ int main(int argc, char **argv)
         bench.both_ns[i] = (bench_now_ns() - middle_ns) / ROUND;
     }
     tell(&bench, rounds, &figures);
+    if (!quick) {
+        static struct day day;
+        if (!make_day(&bench, &random, &day)) {
+            return cli_fail("no memory for a day of the city");
+        }
+        double day_s = run_day(&bench, &day);
+        (void)printf("a day of the city, %.0f million fixes from journal records: %.1f s\n",
+                     1e-6 * DAY_MINUTES * CARDS, day_s);
+        figures_add(&figures, "engine.day_s", day_s);
+        buffer_release(&day.records);
+    }
     if (json != NULL && figures_write(&figures, json, &detail) != STATUS_OK) {
         return cli_fail("%s", detail.text);
     }
