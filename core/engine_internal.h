@@ -83,6 +83,7 @@ struct word {
     int32_t mn, weight;
     uint32_t away_m; /* of a fix from the boundary, where it was measured */
     bool firm, is_measured;
+    bool is_late;     /* older than the pupil's newest fix */
     int64_t dt_ms;    /* since the pupil's last fix; 0: of a pass */
     int64_t clear_ms; /* when it was last clear where the pupil was */
 };
@@ -108,9 +109,8 @@ void step_passage(struct step *step);
 /* Before this fix moves the pupil: whole seconds from the last fix to this one, where the straight way between them may be
  * believed so far; else 0. */
 uint8_t passage_way_s(const struct pupil_state *pupil, const struct event *fix, int32_t sigma_cm);
-/* Is the fix, dt_ms after the one before it, so far from that that nobody can be so fast? After that
- * fix has moved the pupil. */
-bool passage_is_leap(const struct pupil_state *pupil, const struct event *fix, int64_t dt_ms);
+/* Are two fixes, dt_ms between them, so far from each other that nobody can be so fast? sigmas_m: both. */
+bool passage_is_leap(struct geo_point a, struct geo_point b, int64_t sigmas_m, int64_t dt_ms);
 /* When the pupil crossed the boundary, if that was between the last fix and this one, dt_ms after
  * it: by their distances to it, as at a steady pace. A pass tells its own time. */
 int64_t passage_crossing_ms(const struct step *step, const struct fence *fence, int64_t dt_ms);

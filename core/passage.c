@@ -67,7 +67,7 @@ static bool behind(struct geo_point p, struct geo_point a, struct geo_point b)
     return BACK_PART * product(back, way) <= product(way, way);
 }
 
-/* Without a cosine: nobody went farther than that, who may have gone anywhere. */
+/* Not by the cosine: all that are short at the equator, and nearly all that are short here. */
 static bool is_short(struct geo_point a, struct geo_point b)
 {
     int64_t north = (int64_t)b.lat_e7 - a.lat_e7, east = (int64_t)b.lon_e7 - a.lon_e7;
@@ -94,14 +94,13 @@ uint8_t passage_way_s(const struct pupil_state *pupil, const struct event *fix, 
     return (uint8_t)(ms / 1000);
 }
 
-bool passage_is_leap(const struct pupil_state *pupil, const struct event *fix, int64_t dt_ms)
+bool passage_is_leap(struct geo_point a, struct geo_point b, int64_t sigmas_m, int64_t dt_ms)
 {
     if (dt_ms > LEAP_MS_MAX) {
         return false;
     }
-    int64_t side = longer_side(leg_of(pupil->before, fix->point));
-    int64_t error = ((int64_t)pupil->before_sigma_m + pupil->sigma_m) * 2 * STEPS_A_M;
-    return side > LEAP_STEPS_MIN + error + dt_ms * LEAP_STEPS_A_S / 1000;
+    int64_t error = sigmas_m * 2 * STEPS_A_M;
+    return longer_side(leg_of(a, b)) > LEAP_STEPS_MIN + error + dt_ms * LEAP_STEPS_A_S / 1000;
 }
 
 static bool covers(const struct geo_index *index, uint32_t shape, struct geo_point point)

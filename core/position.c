@@ -273,7 +273,8 @@ static void evaluate(struct step *step, int64_t dt_ms, int64_t clear_ms)
     int32_t reach_cm = here.sigma_cm * REACH_SIGMAS;
     here.near_m = (float)(here.sigma_cm * NEAR_SIGMAS) / 100.0F;
     here.reach_m = (float)(reach_cm > REACH_CM ? reach_cm : REACH_CM) / 100.0F;
-    here.is_leap = passage_is_leap(pupil, step->event, dt_ms);
+    here.is_leap = passage_is_leap(pupil->before, step->event->point,
+                                   (int64_t)pupil->before_sigma_m + pupil->sigma_m, dt_ms);
     here.is_asked = engine->tell != NULL || pupil->settled_in != engine->set;
     const struct word word = {
         .weight = evidence_weight(dt_ms), .dt_ms = dt_ms, .clear_ms = clear_ms};
@@ -282,6 +283,30 @@ static void evaluate(struct step *step, int64_t dt_ms, int64_t clear_ms)
     settle_base(engine, step->pupil_no, word.weight, dt_ms);
     order_crossings(step);
     pupil->quiet = is_quiet(step, &here) ? set + 1 : 0;
+}
+
+/* A fix from between those that were taken: its place in what is under way. */
+static void put_in_order(struct step *step)
+{
+    struct engine *engine = step->engine;
+    const struct event *fix = step->event;
+    const struct pupil_state *pupil = &engine->pupils[step->pupil_no];
+    int64_t behind_ms = pupil->last_ms - fix->time_ms;
+    if (behind_ms > FIX_BEHIND_MS_MAX || pupil->first == 0 || evidence_too_vague(fix)) {
+        return;
+    }
+    int32_t sigma_cm = evidence_sigma_cm(fix);
+    struct surroundings here = {.fences = engine->fences,
+                                .point = fix->point,
+                                .sigma_cm = sigma_cm,
+                                .reach_m = (float)REACH_CM / 100.0F,
+                                .is_asked = true};
+    here.covering = geo_index_set(here.fences->index, find_set(engine, fix->point), &here.count);
+    here.is_leap = passage_is_leap(fix->point, pupil->point,
+                                   (int64_t)pupil->sigma_m + (sigma_cm + 99) / 100, behind_ms);
+    const struct word word = {.weight = EVIDENCE_ONE, .is_late = true};
+    weigh_presences(step, &here, word);
+    engine->stats.put_in_order++;
 }
 
 /* A fix too vague to tell anything: what is under way goes on without its word. */
@@ -313,6 +338,9 @@ static bool moves(struct step *step, const struct pupil_state *pupil)
             stats->repeats++;
         } else {
             stats->out_of_order++;
+            if (step->engine->fences != NULL && step->engine->fences->count > 0) {
+                put_in_order(step);
+            }
         }
         return false;
     }
