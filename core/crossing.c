@@ -170,7 +170,7 @@ static void raise_run(struct step *step, const struct presence *presence, const 
         (presence->flags & PRESENCE_PASSED) != 0 ||
         step->event->time_ms < presence_run_ms(presence); /* a pass from before the last fix */
     alert->latest_ms = exact ? presence_run_ms(presence) : step->event->time_ms;
-    alert->doubts = run_doubts(step, presence, alert);
+    alert->doubts = run_doubts(step, presence);
 }
 
 /* ---- states ---- */
@@ -317,7 +317,9 @@ static void weigh_fix(struct step *step, uint32_t place, const struct word *word
         date_run(step, presence, word, word->firm && (presence->flags & PRESENCE_FIRM) == 0);
         presence->flags |= word->firm ? PRESENCE_FIRM : 0;
     }
-    doubt_run(step, presence);
+    if (step->engine->pupils[step->pupil_no].hearing != 0) {
+        doubt_run(step, presence);
+    }
     int32_t streak = streak_mn(presence, word, away_m);
     if ((presence->flags & PRESENCE_STREAK_FOR) != 0) {
         sum = word->firm ? keep_pass(presence, sum, streak) : sum;

@@ -151,9 +151,8 @@ void step_told_off(struct step *step);
 /* Nothing was heard, as far as the pupil's new school goes. */
 void silence_forget(struct engine *engine, uint32_t pupil_no);
 void silence_tick(struct engine *engine, int64_t now_ms, struct outbox *outbox);
-/* Takes into the run what was before this event, and says why the alert is not sure. */
+/* Takes into the run what was before this event; why the run's alert is not sure. */
 void doubt_run(const struct step *step, struct presence *presence);
-uint32_t run_doubts(const struct step *step, const struct presence *presence,
-                    const struct alert *alert);
+uint32_t run_doubts(const struct step *step, const struct presence *presence);
 
 #endif

@@ -29,12 +29,11 @@ static uint32_t limit_s(const struct pupil_state *pupil)
  * each other sooner take it back slowly: who walks says more than who sits, and will sit again. */
 static uint32_t learn_s(uint32_t interval_s, uint32_t gap_s)
 {
-    if (gap_s < interval_s) {
-        return interval_s - 1 - (interval_s - gap_s) / INTERVAL_STEPS;
-    }
+    uint32_t less_s = interval_s - 1 - (interval_s - gap_s) / INTERVAL_STEPS;
     uint32_t most_s = interval_s * 2 > INTERVAL_S_FIRST ? interval_s * 2 : INTERVAL_S_FIRST;
     most_s = most_s < INTERVAL_S_MAX ? most_s : INTERVAL_S_MAX;
-    return gap_s < most_s ? gap_s : most_s;
+    uint32_t more_s = gap_s < most_s ? gap_s : most_s;
+    return gap_s < interval_s ? less_s : more_s;
 }
 
 static bool is_switching_off(const struct event *event)
@@ -42,22 +41,12 @@ static bool is_switching_off(const struct event *event)
     return event->type == EVENT_SIGNAL && event->kind == SIGNAL_POWERED_OFF;
 }
 
-/* Gaps are of device time, where a backlog has them too; that a card is there is told by arrival. A
- * pass was said by the gate. */
-void step_hear(struct step *step)
+/* The first thing heard, something older, a silence or after one. */
+static void hear_news(struct step *step, uint32_t now_s, uint16_t said, int32_t gap_s)
 {
-    struct engine *engine = step->engine;
     const struct event *event = step->event;
-    struct pupil_state *pupil = &engine->pupils[step->pupil_no];
-    if (event->type == EVENT_PASS) {
-        return;
-    }
-    uint32_t now_s = unix_seconds(step->input->now_ms), before_s = pupil->heard_s;
-    if (now_s < engine->silence.tick_s) {
-        now_s = engine->silence.tick_s; /* the clock was set back */
-    }
-    uint16_t said = (uint16_t)(event->time_ms / (SAID_S * INT64_C(1000)));
-    int32_t gap_s = (int16_t)(uint16_t)(said - pupil->said) * SAID_S;
+    struct pupil_state *pupil = &step->engine->pupils[step->pupil_no];
+    uint32_t before_s = pupil->heard_s;
     if (before_s == 0) {
         gap_s = 1;
         set_hearing(pupil, 0, PUPIL_HEARING);
@@ -66,13 +55,10 @@ void step_hear(struct step *step)
     }
     pupil->heard_s = now_s;
     if (gap_s > 0) {
-        bool was_off = (pupil->hearing & PUPIL_OFF) != 0 && !is_switching_off(event);
+        bool was_off = (pupil->hearing & PUPIL_OFF) != 0;
         bool was_silent = (uint32_t)gap_s > limit_s(pupil);
-        if (was_off || was_silent) {
-            set_hearing(pupil,
-                        (was_off ? PUPIL_WAS_OFF : 0u) | (was_silent ? PUPIL_WAS_SILENT : 0u),
-                        was_off ? PUPIL_OFF : 0u);
-        }
+        set_hearing(pupil, (was_off ? PUPIL_WAS_OFF : 0u) | (was_silent ? PUPIL_WAS_SILENT : 0u),
+                    was_off ? PUPIL_OFF : 0u);
         pupil->said = said;
         pupil->interval_s =
             before_s != 0 ? learn_s(pupil->interval_s, (uint32_t)gap_s) & 0xfffu : 0u;
@@ -80,6 +66,32 @@ void step_hear(struct step *step)
     if (gap_s >= 0 && is_switching_off(event)) {
         set_hearing(pupil, PUPIL_OFF, 0);
     }
+}
+
+/* Gaps are of device time, where a backlog has them too; that a card is there is told by arrival. A
+ * pass was said by the gate. Most fixes are the next of a card that is as it was. */
+void step_hear(struct step *step)
+{
+    const struct engine *engine = step->engine;
+    const struct event *event = step->event;
+    struct pupil_state *pupil = &engine->pupils[step->pupil_no];
+    if (event->type == EVENT_PASS) {
+        return;
+    }
+    uint32_t now_s = (uint32_t)((uint64_t)step->input->now_ms / 1000);
+    if (now_s < engine->silence.tick_s) {
+        now_s = engine->silence.tick_s; /* the clock was set back */
+    }
+    uint16_t said = (uint16_t)((uint64_t)event->time_ms / (SAID_S * UINT64_C(1000)));
+    int32_t gap_s = (int16_t)(uint16_t)(said - pupil->said) * SAID_S;
+    if (event->type != EVENT_FIX || pupil->hearing != 0 || (uint32_t)gap_s - 1 >= SILENT_S_MIN ||
+        now_s - pupil->heard_s > SAID_SPAN_S) {
+        hear_news(step, now_s, said, gap_s);
+        return;
+    }
+    pupil->heard_s = now_s;
+    pupil->said = said;
+    pupil->interval_s = learn_s(pupil->interval_s, (uint32_t)gap_s) & 0xfffu;
 }
 _Static_assert(INTERVAL_S_MAX <= 0xfff, "the bits of interval_s");
 
@@ -107,7 +119,7 @@ void step_told_off(struct step *step)
 void silence_forget(struct engine *engine, uint32_t pupil_no)
 {
     struct pupil_state *pupil = &engine->pupils[pupil_no];
-    pupil->heard_s = 0;
+    pupil->heard_s = pupil->interval_s = 0;
     set_hearing(pupil, 0, PUPIL_HEARING);
 }
 
@@ -124,16 +136,12 @@ void doubt_run(const struct step *step, struct presence *presence)
     presence->flags |= (hearing & PUPIL_WAS_OFF) != 0 ? PRESENCE_OFF : 0u;
 }
 
-uint32_t run_doubts(const struct step *step, const struct presence *presence,
-                    const struct alert *alert)
+uint32_t run_doubts(const struct step *step, const struct presence *presence)
 {
-    uint32_t doubts = 0;
-    if (alert->earliest_ms < alert->latest_ms) {
-        doubts |= (presence->flags & PRESENCE_SILENCE) != 0 ? ALERT_DOUBT_SILENCE : 0u;
-        doubts |= (presence->flags & PRESENCE_OFF) != 0 ? ALERT_DOUBT_OFF : 0u;
-    }
     bool low = (step->engine->owners[step->event->card_no] & OWNER_CARD_IS_LOW) != 0;
-    return doubts | (low ? ALERT_DOUBT_LOW_BATTERY : 0u);
+    uint32_t doubts = low ? ALERT_DOUBT_LOW_BATTERY : 0u;
+    doubts |= (presence->flags & PRESENCE_SILENCE) != 0 ? ALERT_DOUBT_SILENCE : 0u;
+    return doubts | ((presence->flags & PRESENCE_OFF) != 0 ? ALERT_DOUBT_OFF : 0u);
 }
 
 /* ---- ticks ---- */

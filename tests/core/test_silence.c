@@ -334,6 +334,19 @@ static void an_outage_is_told_once_for_the_school_and_so_is_its_end(void **state
     assert_int_equal(stats.cards_silent, 0);
 }
 
+static void an_outage_is_not_over_because_nobody_looked(void **state)
+{
+    struct town *town = *state;
+    settle_pupils(town, 18, 0);
+    assert_int_equal(town_ticks(town, 0, 4000), SILENT_TOLD_MAX + 1);
+    assert_int_equal(town_ticks(town, 4001, 4025),
+                     0); /* a few cards of a round, then campusd is away */
+    assert_int_equal(town_ticks(town, 4239, 4600), 0);
+    struct engine_stats stats;
+    engine_stats(town->engine, &stats);
+    assert_int_equal(stats.cards_silent, 18);
+}
+
 static void who_stays_silent_after_an_outage_is_told_by_name(void **state)
 {
     struct town *town = *state;
@@ -512,6 +525,17 @@ static void leaving_over_a_silence_is_not_sure(void **state)
     assert_int_equal(town_last(town)->doubts, 0);
 }
 
+static void a_run_that_came_to_nothing_leaves_no_doubt(void **state)
+{
+    struct town *town = *state;
+    (void)settle(town, 1, 0);
+    assert_int_equal(town_fix(town, 1, 4000, 400, 0, 8), 0); /* a lie, after a silence */
+    assert_int_equal(town_stay(town, 1, 4060, 30, 60, 0, 0), 0);
+    assert_int_equal(town_stay(town, 1, 5860, 10, 60, 1500, 0), 1);
+    assert_int_equal(town_last(town)->type, ALERT_LEFT);
+    assert_int_equal(town_last(town)->doubts, 0);
+}
+
 static void leaving_without_a_silence_is_sure(void **state)
 {
     struct town *town = *state;
@@ -665,11 +689,13 @@ int main(void)
         TEST(silence_never_moves_anyone),
         TEST(a_pupil_of_another_school_now_was_never_heard_there),
         TEST(an_outage_is_told_once_for_the_school_and_so_is_its_end),
+        TEST(an_outage_is_not_over_because_nobody_looked),
         TEST(who_stays_silent_after_an_outage_is_told_by_name),
         TEST(ten_silent_ones_are_no_outage_and_another_school_is_none_of_it),
         TEST(while_nobody_listened_nobody_was_silent),
         TEST(ticks_never_go_back),
         TEST(leaving_over_a_silence_is_not_sure),
+        TEST(a_run_that_came_to_nothing_leaves_no_doubt),
         TEST(leaving_without_a_silence_is_sure),
         TEST(a_silence_before_fixes_without_a_position_is_one_of_the_bounds_too),
         TEST(a_silence_within_a_run_is_a_doubt),
