@@ -11,19 +11,24 @@
 #include "cli/replay_why.h"
 #include "core/engine.h"
 #include "geo/geojson.h"
+#include "proto/cloudevent.h"
 
 static const char usage[] =
-    "campusctl replay --fences F.geojson --fixes F.csv --datum wgs84|gcj02|bd09 [--summary] [--explain]\n"
+    "campusctl replay --fences F.geojson --fixes F.csv --datum wgs84|gcj02|bd09\n"
+    "                 [--summary] [--explain] [--silence]\n"
     "  F.csv: rows in the order of arrival (sorted by the column arrival where there is one), with a\n"
     "  header line naming the columns\n"
     "    card, time, lat, lon, accuracy_m   and, where known, arrival, source (gnss, wifi, cell)\n"
     "  times are Unix seconds or RFC 3339; an empty accuracy_m is unknown, an empty arrival is time\n"
     "  --datum  of the fixes, and of fences that name none\n"
     "  --explain  with each alert the steps of evidence that led to it: nats, see docs/presence.md\n"
+    "  --silence  the clock goes on from arrival to arrival: tells also who falls silent on a school's ground\n"
     "  prints one JSON object a line for each alert, in the order raised; - reads standard input";
 
 #define TIME_MS_LAST 253402300799999 /* the end of 9999 */
-enum { REFUSED_TOLD_MAX = 20 };
+enum { REFUSED_TOLD_MAX = 20, TICK_MS = 1000 };
+/* By then every card is silent, and ticks tell nothing more until the next arrival. */
+#define TICKS_MS_MAX ((SILENT_INTERVALS * INTERVAL_S_MAX + 2 * SILENT_LOOKS) * INT64_C(1000))
 
 enum column { CARD, TIME, LAT, LON, ACCURACY, ARRIVAL, SOURCE, COLUMN_COUNT };
 static const char *const column_names[COLUMN_COUNT + 1] = {"card",       "time",    "lat",    "lon",
@@ -38,7 +43,8 @@ struct row {
 
 struct replay {
     const char *fences_path, *fixes_path, *datum_name;
-    bool summary, explain, has_arrivals;
+    bool summary, explain, silence, has_arrivals;
+    int64_t tick_ms; /* the next one */
     enum geo_datum datum;
     struct arena arena;
     struct text text; /* of the fixes */
@@ -407,7 +413,7 @@ static enum status make_directory(struct replay *replay)
 
 static void print_alert(const struct replay *replay, const struct alert *alert, struct buffer *line)
 {
-    const char *card = replay->directory->cards[alert->card_no].id;
+    const char *card = alert->card_no != 0 ? replay->directory->cards[alert->card_no].id : "";
     const struct fence *fence = fence_set_by_no(replay->fences, alert->fence_no);
     buffer_clear(line);
     buffer_text(line, "{\"card\":");
@@ -418,6 +424,7 @@ static void print_alert(const struct replay *replay, const struct alert *alert, 
     }
     buffer_printf(line, ",\"type\":\"%s\",\"time_ms\":%" PRId64 ",\"raised_ms\":%" PRId64,
                   alert_word((enum alert_type)alert->type), alert->time_ms, alert->raised_ms);
+    cloudevent_doubts(line, alert);
     if (replay->why != NULL) {
         buffer_printf(line, ",\"earliest_ms\":%" PRId64 ",\"latest_ms\":%" PRId64,
                       alert->earliest_ms, alert->latest_ms);
@@ -451,6 +458,27 @@ static void expect_rows(const struct replay *replay, uint32_t first)
     engine_expect(replay->engine, events, count);
 }
 
+/* As live, a tick each second up to the arrival. */
+static enum status pass_time(struct replay *replay, int64_t arrival_ms, struct outbox *outbox,
+                             struct buffer *line)
+{
+    enum status status = STATUS_OK;
+    if (replay->tick_ms == 0) {
+        replay->tick_ms = arrival_ms;
+    }
+    int64_t end_ms =
+        arrival_ms - replay->tick_ms < TICKS_MS_MAX ? arrival_ms : replay->tick_ms + TICKS_MS_MAX;
+    for (; replay->tick_ms < end_ms && status == STATUS_OK; replay->tick_ms += TICK_MS) {
+        const struct engine_input input = {.type = INPUT_TICK, .now_ms = replay->tick_ms};
+        engine_step(replay->engine, &input, outbox);
+        status = print_alerts(replay, outbox, line);
+    }
+    if (end_ms < arrival_ms) {
+        replay->tick_ms = arrival_ms;
+    }
+    return status;
+}
+
 static enum status run_engine(struct replay *replay)
 {
     struct alert alerts[STEP_ALERTS_MAX];
@@ -466,6 +494,12 @@ static enum status run_engine(struct replay *replay)
         const struct row *row = &replay->rows[i];
         if (i % ENGINE_EXPECT_MAX == 0) {
             expect_rows(replay, i);
+        }
+        if (replay->silence) {
+            status = pass_time(replay, row->arrival_ms, &outbox, &line);
+            if (status != STATUS_OK) {
+                break;
+            }
         }
         struct origin origin = {.kind = ORIGIN_CARD, .no = row->event.card_no, .seq = i + 1};
         input = (struct engine_input){
@@ -561,6 +595,7 @@ int cmd_replay(int argc, char **argv)
                                          {"--datum", &replay.datum_name, NULL},
                                          {"--summary", NULL, &replay.summary},
                                          {"--explain", NULL, &replay.explain},
+                                         {"--silence", NULL, &replay.silence},
                                          {"--help", NULL, &help},
                                          {0}};
     int words = 0;

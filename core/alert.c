@@ -14,6 +14,19 @@ const char *alert_word(enum alert_type type)
     return words[type];
 }
 
+const char *alert_doubt_word(enum alert_doubt doubt)
+{
+    ASSERT(doubt > 0 && doubt < ALERT_DOUBTS);
+    return doubt == ALERT_DOUBT_SILENCE ? "silence"
+           : doubt == ALERT_DOUBT_OFF   ? "off"
+                                        : "low_battery";
+}
+
+bool alert_is_for_guardians(enum alert_type type)
+{
+    return type != ALERT_SILENT && type != ALERT_HEARD;
+}
+
 static char *put_text(char *at, const char *text)
 {
     while (*text != '\0') {
@@ -44,7 +57,11 @@ void alert_id(const struct alert *alert, char ret[ALERT_ID_MAX])
 {
     const struct origin *cause = &alert->cause;
     char *at = put_text(ret, alert_word((enum alert_type)alert->type));
-    at = put_number(at, cause->kind == ORIGIN_GATE ? "-g" : "-c", cause->no);
+    at = put_number(at,
+                    cause->kind == ORIGIN_GATE   ? "-g"
+                    : cause->kind == ORIGIN_TICK ? "-t"
+                                                 : "-c",
+                    cause->no);
     at = put_number(at, ".", cause->epoch);
     at = put_number(at, ".", cause->seq);
     at = put_number(at, ".", alert->index);

@@ -42,7 +42,8 @@ static void end_run(struct presence *presence)
 {
     presence_set_run(presence, 0);
     presence->since_s = 0;
-    presence->flags &= PRESENCE_FLAGS & ~(unsigned)(PRESENCE_PASSED | PRESENCE_DENIED);
+    presence->flags &= PRESENCE_FLAGS & ~(unsigned)(PRESENCE_PASSED | PRESENCE_DENIED |
+                                                    PRESENCE_SILENCE | PRESENCE_OFF);
     end_streak(presence);
 }
 
@@ -169,6 +170,7 @@ static void raise_run(struct step *step, const struct presence *presence, const 
         (presence->flags & PRESENCE_PASSED) != 0 ||
         step->event->time_ms < presence_run_ms(presence); /* a pass from before the last fix */
     alert->latest_ms = exact ? presence_run_ms(presence) : step->event->time_ms;
+    alert->doubts = run_doubts(step, presence);
 }
 
 /* ---- states ---- */
@@ -315,6 +317,9 @@ static void weigh_fix(struct step *step, uint32_t place, const struct word *word
         date_run(step, presence, word, word->firm && (presence->flags & PRESENCE_FIRM) == 0);
         presence->flags |= word->firm ? PRESENCE_FIRM : 0;
     }
+    if (step->engine->pupils[step->pupil_no].hearing != 0) {
+        doubt_run(step, presence);
+    }
     int32_t streak = streak_mn(presence, word, away_m);
     if ((presence->flags & PRESENCE_STREAK_FOR) != 0) {
         sum = word->firm ? keep_pass(presence, sum, streak) : sum;
@@ -332,6 +337,8 @@ static void begin_pass_run(const struct step *step, struct presence *presence)
                 (presence->sum_mn >= SUM_OVER_MN || presence->sum_mn <= -SUM_OVER_MN);
     if (told) {
         before_ms = presence_run_ms(presence) - presence->since_s * INT64_C(1000);
+    } else {
+        presence->flags &= PRESENCE_FLAGS & ~(unsigned)(PRESENCE_SILENCE | PRESENCE_OFF);
     }
     presence_set_run(presence, now_ms);
     presence->since_s = whole_seconds(now_ms - before_ms);

@@ -25,6 +25,7 @@ enum status engine_new(const struct engine_limits *limits, struct engine **ret)
         sizeof(struct pupil_state) + sizeof(struct card_state) + sizeof *(*ret)->owners;
     size_t bytes = sizeof(struct engine) + card_bytes * limits->cards_max +
                    sizeof(struct fence_memory) * FENCE_NUMBERS_REMEMBERED +
+                   sizeof(struct school_silence) * SCHOOL_NUMBERS_REMEMBERED +
                    presences_bytes(limits->presences_max) + rounding;
     struct arena arena;
     enum status status = arena_init_fixed(&arena, bytes);
@@ -41,10 +42,13 @@ enum status engine_new(const struct engine_limits *limits, struct engine **ret)
     engine->cards = arena_array(&arena, limits->cards_max, sizeof *engine->cards);
     engine->fence_memory =
         arena_array(&arena, FENCE_NUMBERS_REMEMBERED, sizeof *engine->fence_memory);
+    engine->silence.schools =
+        arena_array(&arena, SCHOOL_NUMBERS_REMEMBERED, sizeof *engine->silence.schools);
     status = presences_init(&engine->presences, &arena, engine->pupils, limits->presences_max);
     /* The sum above is ours: it fits, or it is wrong. */
     ASSERT(status == STATUS_OK && engine->pupils != NULL && engine->cards != NULL &&
-           engine->owners != NULL && engine->fence_memory != NULL);
+           engine->owners != NULL && engine->fence_memory != NULL &&
+           engine->silence.schools != NULL);
     engine->arena = arena;
     *ret = engine;
     return STATUS_OK;
@@ -154,6 +158,8 @@ static void step_event(struct engine *engine, const struct engine_input *input,
     find_pupil(&step);
     if (step.pupil_no == 0) {
         engine->stats.unassigned++;
+    } else {
+        step_hear(&step);
     }
     step_battery(&step);
     switch (step.event->type) {
@@ -171,6 +177,9 @@ static void step_event(struct engine *engine, const struct engine_input *input,
         break;
     default: /* a type of a later version, in a journal that is read by this one */
         break;
+    }
+    if (step.pupil_no != 0 && engine->pupils[step.pupil_no].hearing != 0) {
+        step_heard(&step);
     }
 }
 
@@ -203,6 +212,7 @@ static void take_directory(struct engine *engine, const struct directory *direct
         if (old != NULL && no < engine->limits.cards_max &&
             (now == NULL || now->school_no != old->school_no)) {
             pupil_rebase(engine, no);
+            silence_forget(engine, no);
         }
     }
     number_pupils(engine);
@@ -284,7 +294,7 @@ void engine_expect(struct engine *engine, const struct event *const *events, uin
 void engine_step(struct engine *engine, const struct engine_input *input, struct outbox *outbox)
 {
     MAGIC_CHECK(engine, ENGINE_MAGIC);
-    ASSERT(input->type >= INPUT_EVENT && input->type <= INPUT_FENCES);
+    ASSERT(input->type >= INPUT_EVENT && input->type <= INPUT_TICK);
     ASSERT(outbox->capacity - outbox->count >= STEP_ALERTS_MAX);
     switch (input->type) {
     case INPUT_EVENT:
@@ -295,6 +305,9 @@ void engine_step(struct engine *engine, const struct engine_input *input, struct
         return;
     case INPUT_FENCES:
         take_fences(engine, input->u.fences);
+        return;
+    case INPUT_TICK:
+        silence_tick(engine, input->now_ms, outbox);
         return;
     }
 }

@@ -37,6 +37,8 @@ enum engine_input_type {
     INPUT_EVENT = 1,     /* one event of a report */
     INPUT_DIRECTORY = 2, /* another directory from here on */
     INPUT_FENCES = 3,    /* another fence set from here on: states re-base silently */
+    INPUT_TICK =
+        4, /* the clock went on; one that is not a second later than the last is passed over */
 };
 
 struct engine_input {
@@ -67,6 +69,17 @@ void engine_step(struct engine *engine, const struct engine_input *input, struct
 #define ENGINE_EXPECT_MAX 64u
 void engine_expect(struct engine *engine, const struct event *const *events, uint32_t count);
 
+/* What is known of a card itself, as of the last tick. A pupil with two of them is heard by either. */
+enum card_hearing { CARD_NEVER_HEARD = 0, CARD_HEARD, CARD_SILENT, CARD_OFF };
+struct engine_card {
+    enum card_hearing hearing;
+    bool low_battery;    /* and no better charge since */
+    int64_t heard_ms;    /* arrival of the last thing heard, to the second; 0: nothing was */
+    uint32_t interval_s; /* between what it says, as learned */
+};
+/* Of a card that belongs to nobody: never heard. */
+void engine_card(const struct engine *engine, uint32_t card_no, struct engine_card *ret);
+
 /* What it counted, for operators. */
 struct engine_stats {
     uint64_t events, fixes, passes, signals, calls;
@@ -77,6 +90,7 @@ struct engine_stats {
     uint64_t presences, presences_evicted;
     uint64_t presences_refused; /* no state to give up: every one held is of a pupil inside */
     uint64_t alerts[ALERT_TYPE_COUNT];
+    uint32_t cards_silent, cards_off, cards_low; /* as the last whole round of ticks found them */
 };
 void engine_stats(const struct engine *engine, struct engine_stats *ret);
 

@@ -1,6 +1,6 @@
 /*
  * engine_internal.h - the engine's state, and one step under way, shared by engine.c, position.c,
- * crossing.c, passage.c and notice.c only.
+ * crossing.c, passage.c, notice.c and silence.c only.
  * Threads: one at a time.
  */
 #ifndef CORE_ENGINE_INTERNAL_H
@@ -20,6 +20,20 @@ _Static_assert(sizeof(struct card_state) == 20 && REGISTRY_NUMBER_MAX < 1u << 24
 /* The card's low battery was told, and no better charge since. */
 #define OWNER_CARD_IS_LOW (UINT32_C(1) << 31)
 _Static_assert(REGISTRY_NUMBER_MAX < OWNER_CARD_IS_LOW, "a pupil's number and a bit");
+
+/* How many pupils of a school are silent on its ground, in this round of looks and in the last one. */
+struct school_silence {
+    uint32_t told_s; /* the tick that told the school silent; 0: it is not */
+    uint16_t count, last_count;
+};
+
+struct silence {
+    uint32_t tick_s;                             /* the last tick; 0: there was none */
+    uint32_t listening_s;                        /* nobody was deaf since */
+    uint32_t looks;                              /* of this round */
+    uint32_t cards_silent, cards_off, cards_low; /* of this round */
+    struct school_silence *schools;              /* by number */
+};
 
 /* Which set brought the present version of a fence number. */
 struct fence_memory {
@@ -44,6 +58,7 @@ struct engine {
     struct card_state *cards;
     struct fence_memory *fence_memory;
     struct presences presences;
+    struct silence silence;
     struct engine_stats stats;
     struct expected expected[ENGINE_EXPECT_MAX]; /* in the order of the events to come */
     uint32_t expected_next, expected_count;
@@ -75,6 +90,12 @@ static inline bool concerns(const struct step *step, const struct fence *fence)
 static inline uint16_t whole_seconds(int64_t ms)
 {
     return (uint16_t)(ms <= 0 ? 0 : ms / 1000 < UINT16_MAX ? ms / 1000 : UINT16_MAX);
+}
+
+/* To the second; beyond what 32 bits hold, the last of them. */
+static inline uint32_t unix_seconds(int64_t time_ms)
+{
+    return time_ms / 1000 < UINT32_MAX ? (uint32_t)(time_ms / 1000) : UINT32_MAX;
 }
 
 /* What a fix or a pass says of one fence. What is not firm does not count. */
@@ -120,5 +141,18 @@ void step_pass(struct step *step);
 void step_signal(struct step *step);
 /* Any event may tell the battery's charge. */
 void step_battery(struct step *step);
+
+/* silence.c */
+/* Before and after what an event moves. */
+void step_hear(struct step *step);
+void step_heard(struct step *step);
+/* The school knows that the card is off. */
+void step_told_off(struct step *step);
+/* Nothing was heard, as far as the pupil's new school goes. */
+void silence_forget(struct engine *engine, uint32_t pupil_no);
+void silence_tick(struct engine *engine, int64_t now_ms, struct outbox *outbox);
+/* Takes into the run what was before this event; why the run's alert is not sure. */
+void doubt_run(const struct step *step, struct presence *presence);
+uint32_t run_doubts(const struct step *step, const struct presence *presence);
 
 #endif

@@ -58,7 +58,8 @@ struct event {
 _Static_assert(sizeof(struct event) == 48, "events lie on disk");
 
 /* Who sent a report, and its place in the sender's sequence. */
-enum origin_kind { ORIGIN_CARD = 1, ORIGIN_GATE = 2 };
+/* What caused an alert may be a tick of the clock too; it sends no reports. */
+enum origin_kind { ORIGIN_CARD = 1, ORIGIN_GATE = 2, ORIGIN_TICK = 3 };
 
 struct origin {
     uint8_t kind; /* enum origin_kind */

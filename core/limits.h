@@ -57,4 +57,22 @@
 /* Removed and powered off are told again after this time. */
 #define SIGNAL_REPEAT_MS 600000
 
+/* A card is silent that was not heard of for so long, and for so many of its own intervals: a lift, a
+ * cellar, a break of the network last for minutes, and one report in 50 is lost. */
+#define SILENT_S_MIN     600u
+#define SILENT_INTERVALS 5u
+/* Intervals count up to here: a card that says something every two hours is silent after two and a half. */
+#define INTERVAL_S_MAX 1800u
+/* One tick a second looks at so large a part of the cards: all of them once a minute, ten times sooner
+ * than any is silent. */
+#define SILENT_LOOKS 60u
+/* Without a tick for longer than this nobody listened: what was not heard then is no silence. */
+#define SILENT_DEAF_S 60u
+/* So many pupils of a school are told one by one while they are silent at once; more are an outage, told
+ * once for the school. */
+#define SILENT_TOLD_MAX 10u
+/* School numbers below this are told of outages (a province has 20,000 schools); of those above each
+ * pupil is told. */
+#define SCHOOL_NUMBERS_REMEMBERED 32768u
+
 #endif

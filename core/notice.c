@@ -8,11 +8,6 @@ static bool within(int64_t told_ms, int64_t time_ms, int64_t span_ms)
     return told_ms != 0 && time_ms - told_ms <= span_ms && told_ms - time_ms <= span_ms;
 }
 
-static uint32_t unix_seconds(int64_t time_ms)
-{
-    return time_ms / 1000 < UINT32_MAX ? (uint32_t)(time_ms / 1000) : UINT32_MAX;
-}
-
 static int64_t later(int64_t a, int64_t b)
 {
     return a > b ? a : b;
@@ -52,17 +47,18 @@ void step_pass(struct step *step)
     }
 }
 
-/* Raises unless the same was told within the span; remembers the newest. */
-static void raise_once(struct step *step, enum alert_type type, enum severity severity,
+/* Raises unless the same was told within the span; remembers the newest. Did it raise? */
+static bool raise_once(struct step *step, enum alert_type type, enum severity severity,
                        uint32_t *told_s, int64_t span_ms)
 {
     int64_t time_ms = step->event->time_ms, told_ms = *told_s * INT64_C(1000);
     if (within(told_ms, time_ms, span_ms)) {
         step->engine->stats.held_signals++;
-        return;
+        return false;
     }
     *told_s = unix_seconds(later(told_ms, time_ms));
     (void)step_raise(step, type, severity, time_ms);
+    return true;
 }
 
 void step_signal(struct step *step)
@@ -80,16 +76,18 @@ void step_signal(struct step *step)
     struct card_state *card = &engine->cards[signal->card_no];
     switch (signal->kind) {
     case SIGNAL_LOW_BATTERY:
-        raise_once(step, ALERT_LOW_BATTERY, SEVERITY_INFO, &card->low_battery_s,
-                   LOW_BATTERY_REPEAT_MS);
+        (void)raise_once(step, ALERT_LOW_BATTERY, SEVERITY_INFO, &card->low_battery_s,
+                         LOW_BATTERY_REPEAT_MS);
         engine->owners[signal->card_no] |= card->low_battery_s != 0 ? OWNER_CARD_IS_LOW : 0;
         break;
     case SIGNAL_REMOVED:
-        raise_once(step, ALERT_REMOVED, SEVERITY_WARNING, &card->removed_s, SIGNAL_REPEAT_MS);
+        (void)raise_once(step, ALERT_REMOVED, SEVERITY_WARNING, &card->removed_s, SIGNAL_REPEAT_MS);
         break;
     case SIGNAL_POWERED_OFF:
-        raise_once(step, ALERT_POWERED_OFF, SEVERITY_WARNING, &card->powered_off_s,
-                   SIGNAL_REPEAT_MS);
+        if (raise_once(step, ALERT_POWERED_OFF, SEVERITY_WARNING, &card->powered_off_s,
+                       SIGNAL_REPEAT_MS)) {
+            step_told_off(step);
+        }
         break;
     default: /* a kind of a later version, in a journal that is read by this one */
         break;

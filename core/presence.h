@@ -26,7 +26,9 @@ enum presence_flag {
     PRESENCE_STREAK_FOR = 4, /* the streak is for the state */
     PRESENCE_LAST_FIRM = 8,  /* the last fix was firm */
     PRESENCE_FIRM = 16,      /* the streak is against the state, and has begun */
-    PRESENCE_FLAGS = 31,     /* all of them */
+    PRESENCE_SILENCE = 32,   /* within the run's bounds the card was silent for long */
+    PRESENCE_OFF = 64,       /* and was switched off */
+    PRESENCE_FLAGS = 127,    /* all of them */
 };
 
 /* A run is what has spoken against the present state (unknown: for inside) since something last spoke
@@ -36,7 +38,7 @@ struct presence {
     uint32_t pupil_no : 23, run_middle : 9;
     uint32_t fence_no : 23, run_high : 9;
     uint32_t next : 23, state : 2,
-        flags : 5;    /* next of the same pupil, or of the free places; 0 ends */
+        flags : 7;    /* next of the same pupil, or of the free places; 0 ends */
     int16_t sum_mn;   /* evidence for inside; a settled state keeps only what speaks against it */
     uint16_t since_s; /* so long before the run was the fix before it */
     uint16_t lasts_s; /* so long the streak has lasted */

@@ -11,6 +11,14 @@
 #include "core/limits.h"
 #include "geo/point.h"
 
+enum pupil_hearing {
+    PUPIL_TOLD = 1,       /* that it is silent or switched off, and it was not heard since */
+    PUPIL_OFF = 2,        /* switched off, and nothing said since */
+    PUPIL_WAS_SILENT = 4, /* since it was last clear where the pupil was */
+    PUPIL_WAS_OFF = 8,
+    PUPIL_HEARING = 15, /* all of them */
+};
+
 struct pupil_state {
     int64_t last_ms;                /* of the newest fix that told something; 0: there was none */
     struct geo_point point, before; /* of that fix, and of the one before it */
@@ -28,8 +36,11 @@ struct pupil_state {
     uint16_t clear_s;     /* so long before last_ms were the newest two clear fixes in a row */
     uint8_t sigma_m, before_sigma_m; /* rounded up; UINT8_MAX: that or more */
     bool was_vague;                  /* the last fix, whether it told something or not */
-    uint8_t way_s; /* the way from `before` to `point` took so long; 0: it tells no passage */
-    uint32_t reserved[2];
+    uint8_t way_s;    /* the way from `before` to `point` took so long; 0: it tells no passage */
+    uint32_t heard_s; /* arrival of the last thing heard of the card, Unix time; 0: nothing was */
+    /* When the newest of it was said, in 4 s of device time, the low bits; the card's own interval between
+     * such; enum pupil_hearing. */
+    uint32_t said : 16, interval_s : 12, hearing : 4;
 };
 _Static_assert(sizeof(struct pupil_state) == 64 && FIX_ACCURACY_CM_MAX <= UINT16_MAX,
                "one for every pupil");

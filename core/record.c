@@ -23,7 +23,8 @@ struct refused_head {
 };
 _Static_assert(sizeof(struct refused_head) == 32, "records lie on disk");
 
-/* struct alert with bytes for its truth values: a byte of a disk need not be a bool. */
+/* struct alert with bytes for its truth values: a byte of a disk need not be a bool. Journals from
+ * before there were doubts have 0 in their place: none. */
 struct alert_head {
     uint64_t cause_end;
     uint8_t type, severity, direction, late;
@@ -33,7 +34,7 @@ struct alert_head {
     uint32_t fence_no, fence_version, gate_no;
     int64_t time_ms, raised_ms;
     struct geo_point point;
-    uint32_t accuracy_cm, reserved;
+    uint32_t accuracy_cm, doubts;
     struct origin cause;
     uint32_t id_size, json_size;
 };
@@ -114,6 +115,7 @@ void record_put_alert(struct buffer *out, const struct alert_record *record)
                               .raised_ms = alert->raised_ms,
                               .point = alert->point,
                               .accuracy_cm = alert->accuracy_cm,
+                              .doubts = alert->doubts,
                               .cause = alert->cause,
                               .id_size = (uint32_t)record->id.length,
                               .json_size = (uint32_t)record->json.length};
@@ -127,6 +129,11 @@ void record_put_alert(struct buffer *out, const struct alert_record *record)
 void record_put_mark(struct buffer *out, const struct mark *mark)
 {
     buffer_append(out, mark, sizeof *mark);
+}
+
+void record_put_tick(struct buffer *out, const struct tick *tick)
+{
+    buffer_append(out, tick, sizeof *tick);
 }
 
 static bool point_is_valid(struct geo_point point)
@@ -209,8 +216,9 @@ enum status record_get_refused(const void *data, size_t size, struct refused *re
 static bool alert_is_valid(const struct alert_head *head)
 {
     return head->type > ALERT_NONE && head->type < ALERT_TYPE_COUNT && head->late <= 1 &&
-           head->has_position <= 1 && head->direction <= PASS_OUT && head->reserved == 0 &&
-           point_is_valid(head->point) && origin_is_valid(&head->cause);
+           head->has_position <= 1 && head->direction <= PASS_OUT && head->doubts <= ALERT_DOUBTS &&
+           point_is_valid(head->point) &&
+           (origin_is_valid(&head->cause) || head->cause.kind == ORIGIN_TICK);
 }
 
 static struct alert alert_of(const struct alert_head *head)
@@ -232,6 +240,7 @@ static struct alert alert_of(const struct alert_head *head)
                           .raised_ms = head->raised_ms,
                           .point = head->point,
                           .accuracy_cm = head->accuracy_cm,
+                          .doubts = head->doubts,
                           .cause = head->cause};
 }
 
@@ -260,5 +269,19 @@ enum status record_get_mark(const void *data, size_t size, struct mark *ret)
         return STATUS_CORRUPT;
     }
     memcpy(ret, data, sizeof *ret);
+    return STATUS_OK;
+}
+
+enum status record_get_tick(const void *data, size_t size, struct tick *ret)
+{
+    struct tick tick;
+    if (size != sizeof tick) {
+        return STATUS_CORRUPT;
+    }
+    memcpy(&tick, data, sizeof tick);
+    if (!time_is_valid(tick.now_ms)) {
+        return STATUS_CORRUPT;
+    }
+    *ret = tick;
     return STATUS_OK;
 }

@@ -1,5 +1,5 @@
 /*
- * record.h - what the journal holds: reports, dead letters, alerts, marks; flat bytes.
+ * record.h - what the journal holds: reports, dead letters, alerts, marks, ticks; flat bytes.
  * Know: little-endian; the layout is a contract with the journals that exist. Decoding checks every
  * length: a record from a disk is outside data.
  * Memory: decoded pointers point into the record.
@@ -18,7 +18,13 @@
 #include "core/event.h"
 #include "core/refusal.h"
 
-enum record_type { RECORD_REPORT = 1, RECORD_REFUSED = 2, RECORD_MARK = 3, RECORD_ALERT = 4 };
+enum record_type {
+    RECORD_REPORT = 1,
+    RECORD_REFUSED = 2,
+    RECORD_MARK = 3,
+    RECORD_ALERT = 4,
+    RECORD_TICK = 5
+};
 
 /* A dead letter: what came, where, and why it was not taken. payload is cut at REFUSED_BYTES_MAX.
  */
@@ -30,7 +36,7 @@ struct refused {
     uint32_t payload_bytes; /* before the cut */
 };
 
-/* An alert that was raised by the report whose record ends at cause_end. The archive takes alerts
+/* An alert that was raised by the report or tick whose record ends at cause_end. The archive takes alerts
  * from here; a restart knows by them what was raised already. */
 struct alert_record {
     uint64_t cause_end;
@@ -45,16 +51,23 @@ struct mark {
         confirmed; /* alert records before this position were confirmed by every alert broker */
 };
 
+/* The clock went on, about once a second: timers replay as they ran. */
+struct tick {
+    int64_t now_ms;
+};
+
 /* Append the record's bytes to out (8-byte aligned size). */
 void record_put_report(struct buffer *out, const struct report *report);
 void record_put_refused(struct buffer *out, const struct refused *refused);
 void record_put_alert(struct buffer *out, const struct alert_record *alert);
 void record_put_mark(struct buffer *out, const struct mark *mark);
+void record_put_tick(struct buffer *out, const struct tick *tick);
 
 /* STATUS_CORRUPT: sizes do not agree. data is 8-byte aligned. */
 enum status record_get_report(const void *data, size_t size, struct report *ret) MUST_CHECK;
 enum status record_get_refused(const void *data, size_t size, struct refused *ret) MUST_CHECK;
 enum status record_get_alert(const void *data, size_t size, struct alert_record *ret) MUST_CHECK;
 enum status record_get_mark(const void *data, size_t size, struct mark *ret) MUST_CHECK;
+enum status record_get_tick(const void *data, size_t size, struct tick *ret) MUST_CHECK;
 
 #endif

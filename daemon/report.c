@@ -53,6 +53,9 @@ static void report_engine(const struct campusd *campusd, struct buffer *out)
     line(out, "engine.repeats", engine.repeats);
     line(out, "engine.presences", engine.presences);
     line(out, "engine.presences_evicted", engine.presences_evicted);
+    line(out, "engine.cards_silent", engine.cards_silent);
+    line(out, "engine.cards_off", engine.cards_off);
+    line(out, "engine.cards_low", engine.cards_low);
     line(out, "engine.bytes", engine_bytes(campusd->engine));
     for (unsigned i = ALERT_NONE + 1; i < ALERT_TYPE_COUNT; i++) {
         buffer_printf(out, "engine.alerts.%s=%llu\n", alert_word((enum alert_type)i),

@@ -64,6 +64,15 @@ static void step_report(struct campusd *campusd, const struct report *report, ui
     alert_flow_stepped(campusd->alerts, end);
 }
 
+static void step_tick(struct campusd *campusd, const struct tick *tick, uint64_t end)
+{
+    struct outbox outbox = {campusd->outbox, 0, STEP_ALERTS_MAX};
+    const struct engine_input input = {.type = INPUT_TICK, .now_ms = tick->now_ms};
+    engine_step(campusd->engine, &input, &outbox);
+    raise_alerts(campusd, end, &outbox);
+    alert_flow_stepped(campusd->alerts, end);
+}
+
 static void note_age(struct campusd *campusd, int64_t time_ms, uint64_t pos)
 {
     uint32_t count = campusd->age_count;
@@ -95,6 +104,7 @@ static enum status take_record(struct campusd *campusd, const struct journal_rec
     struct report report;
     struct alert_record alert;
     struct mark mark;
+    struct tick tick;
     enum status status = STATUS_OK;
     switch ((enum record_type)record->type) {
     case RECORD_REPORT:
@@ -125,6 +135,14 @@ static enum status take_record(struct campusd *campusd, const struct journal_rec
             if (status == STATUS_OK) {
                 alert_flow_replay_mark(campusd->alerts, &mark);
             }
+        }
+        return status;
+    case RECORD_TICK:
+        status = record_get_tick(record->data, record->size, &tick);
+        if (status == STATUS_OK) {
+            campusd->tick_ms = tick.now_ms > campusd->tick_ms ? tick.now_ms : campusd->tick_ms;
+            note_age(campusd, tick.now_ms, record->pos);
+            step_tick(campusd, &tick, record->end);
         }
         return status;
     case RECORD_REFUSED:
@@ -185,6 +203,22 @@ static enum status append_record(void *context, uint32_t type, struct text recor
 {
     struct campusd *campusd = campusd_of(context);
     return journal_append(campusd->journal, type, record.at, record.length, &campusd->appended);
+}
+
+/* A clock that was set back makes none until it has caught up; one that finds no room is left out. */
+static void append_tick(struct campusd *campusd)
+{
+    const struct tick tick = {clock_wall_ms()};
+    if (campusd->stopping || tick.now_ms <= campusd->tick_ms || alert_flow_full(campusd->alerts)) {
+        return;
+    }
+    buffer_clear(&campusd->record);
+    record_put_tick(&campusd->record, &tick);
+    if (buffer_status(&campusd->record) == STATUS_OK &&
+        append_record(campusd, RECORD_TICK,
+                      (struct text){campusd->record.data, campusd->record.size}) == STATUS_OK) {
+        campusd->tick_ms = tick.now_ms;
+    }
 }
 
 static void want_receipt(void *context, const struct origin *origin)
@@ -290,8 +324,8 @@ static enum status publish_alert(void *context, uint64_t end, const struct alert
         directory->schools[alert->school_no].id != NULL) {
         topic_school_alerts(names[count++], directory->schools[alert->school_no].id);
     }
-    if (alert->pupil_no != 0 && alert->pupil_no < directory->pupil_end &&
-        directory->pupils[alert->pupil_no].id != NULL) {
+    if (alert_is_for_guardians((enum alert_type)alert->type) && alert->pupil_no != 0 &&
+        alert->pupil_no < directory->pupil_end && directory->pupils[alert->pupil_no].id != NULL) {
         const struct dir_pupil *pupil = &directory->pupils[alert->pupil_no];
         for (uint32_t i = 0; i < pupil->guardian_count && i < PUPIL_GUARDIANS_MAX; i++) {
             uint32_t guardian = directory->guardian_links[pupil->guardian_first + i];
@@ -356,6 +390,7 @@ static void on_upkeep(uv_timer_t *timer)
 {
     struct campusd *campusd = campusd_of(timer->data);
     alert_flow_pump(campusd->alerts);
+    append_tick(campusd);
     alert_flow_mark(campusd->alerts);
     resume_sources(campusd);
     trim_journal(campusd);

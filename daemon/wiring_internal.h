@@ -48,6 +48,7 @@ struct campusd {
     struct alert outbox[STEP_ALERTS_MAX];
     struct buffer record;
     uint64_t appended, durable; /* journal positions */
+    int64_t tick_ms;            /* of the newest tick in the journal */
     uint32_t message_broker;    /* of the message under ingest */
     bool replaying, ready, paused, stopping, journal_closing, fatal;
     unsigned handles_open;

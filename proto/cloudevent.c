@@ -70,10 +70,39 @@ static void put_pass(struct buffer *out, const struct alert *alert,
     put_string(out, "direction", words[alert->direction]);
 }
 
+void cloudevent_doubts(struct buffer *out, const struct alert *alert)
+{
+    uint32_t doubts = alert->doubts;
+    const char *before = ",\"doubts\":[";
+    for (uint32_t doubt = 1; doubt < ALERT_DOUBTS; doubt <<= 1) {
+        if ((doubts & doubt) != 0) {
+            buffer_printf(out, "%s\"%s\"", before, alert_doubt_word((enum alert_doubt)doubt));
+            before = ",";
+        }
+    }
+    if (doubts != 0) {
+        buffer_text(out, "]");
+    }
+}
+
+static void put_cause(struct buffer *out, const struct alert *alert,
+                      const struct directory *directory)
+{
+    static const char *const words[] = {
+        [ORIGIN_CARD] = "card", [ORIGIN_GATE] = "gate", [ORIGIN_TICK] = "tick"};
+    const struct origin *cause = &alert->cause;
+    ASSERT(cause->kind >= ORIGIN_CARD && cause->kind <= ORIGIN_TICK);
+    buffer_printf(out, ",\"cause\":{\"kind\":\"%s\"", words[cause->kind]);
+    put_string(out, "sender",
+               cause->kind == ORIGIN_GATE ? gate_id(directory, cause->no)
+                                          : card_id(directory, cause->no));
+    buffer_printf(out, ",\"epoch\":%u,\"seq\":%llu,\"index\":%u}", cause->epoch,
+                  (unsigned long long)cause->seq, alert->index);
+}
+
 static void put_data(struct buffer *out, const struct alert *alert,
                      const struct directory *directory, const struct fence_set *fences)
 {
-    const struct origin *cause = &alert->cause;
     buffer_printf(out, ",\"data\":{\"type\":\"%s\"", alert_word((enum alert_type)alert->type));
     put_string(out, "school", school_id(directory, alert->school_no));
     put_string(out, "pupil", pupil_id(directory, alert->pupil_no));
@@ -95,18 +124,15 @@ static void put_data(struct buffer *out, const struct alert *alert,
     }
     put_number(out, "raised_ms", alert->raised_ms);
     buffer_printf(out, ",\"late\":%s", alert->late ? "true" : "false");
+    cloudevent_doubts(out, alert);
     if (alert->type == ALERT_LOW_BATTERY && alert->battery_pct <= 100) {
         put_number(out, "battery_pct", alert->battery_pct);
     }
     if (alert->has_position) {
         put_position(out, alert);
     }
-    buffer_printf(out, ",\"cause\":{\"kind\":\"%s\"", cause->kind == ORIGIN_GATE ? "gate" : "card");
-    put_string(out, "sender",
-               cause->kind == ORIGIN_GATE ? gate_id(directory, cause->no)
-                                          : card_id(directory, cause->no));
-    buffer_printf(out, ",\"epoch\":%u,\"seq\":%llu,\"index\":%u}}", cause->epoch,
-                  (unsigned long long)cause->seq, alert->index);
+    put_cause(out, alert, directory);
+    buffer_text(out, "}");
 }
 
 void cloudevent_write(struct buffer *out, const struct alert *alert,

@@ -313,6 +313,7 @@ void archive_rows_add(struct archive_rows *rows, const struct journal_record *re
         understood = add_alert(rows, record);
         break;
     case RECORD_MARK: /* for the daemon's own restart */
+    case RECORD_TICK:
         understood = true;
         break;
     default:

@@ -64,6 +64,23 @@ awk -F, -v OFS=, 'NR > 1 {$2 = strftime("%Y-%m-%dT%H:%M:%SZ", $2, 1)} {print}' f
 "$CTL" replay --fences fences.geojson --fixes fixes.csv --datum wgs84 >out.txt || fail "the liar"
 [[ ! -s out.txt ]] || fail "the liar moved somebody: $(cat out.txt)"
 
+# --silence: the clock goes on between arrivals. An hour without a fix on a school's ground is told, and makes the leaving
+# after it doubtful; without the option there are only the doubts.
+{
+    echo card,time,lat,lon,accuracy_m
+    for ((i = 0; i < 30; i++)); do
+        ((i >= 15)) && at=$((1772403600 + i * 60)) lon=113.11 || at=$((1772400000 + i * 60)) lon=113.1
+        echo "sleeper,$at,36.2,$lon,10"
+    done
+} >fixes.csv
+sed 's/"id":"yard"/"id":"yard","kind":"school"/' fences.geojson >school.geojson
+"$CTL" replay --fences school.geojson --fixes fixes.csv --datum wgs84 --silence >silent.txt || fail "silence"
+[[ $(sed 's/.*"type":"\([a-z]*\)".*/\1/' silent.txt | paste -sd' ') == "silent heard left" ]] || fail "silence: $(cat silent.txt)"
+grep -q '^{"card":"sleeper","type":"silent","time_ms":1772400840000,"raised_ms":17724014[4-9][0-9]*}$' silent.txt ||
+    fail "when it was last heard: $(head -n 1 silent.txt)"
+"$CTL" replay --fences school.geojson --fixes fixes.csv --datum wgs84 >out.txt || fail "no silence"
+[[ $(grep -c '"type":"left".*,"doubts":\["silence"\]}$' out.txt) == 1 && $(wc -l <out.txt) == 1 ]] || fail "no silence: $(cat out.txt)"
+
 # The same walk told in GCJ-02 is half a kilometre away: nobody enters.
 walk >fixes.csv
 sed 's/"radius_m":100/"radius_m":100,"datum":"wgs84"/' fences.geojson >declared.geojson

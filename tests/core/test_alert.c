@@ -19,6 +19,10 @@ static void an_id_says_what_caused_it(void **state)
     alert.cause.kind = ORIGIN_GATE;
     alert_id(&alert, id);
     assert_string_equal(id, "gate_pass-g134000.2.99.3");
+    struct alert silent = {.type = ALERT_SILENT,
+                           .cause = {.kind = ORIGIN_TICK, .no = 134000, .seq = 1772409600}};
+    alert_id(&silent, id);
+    assert_string_equal(id, "silent-t134000.0.1772409600.0");
 }
 
 static void the_longest_id_fits(void **state)
@@ -47,6 +51,7 @@ static void another_cause_type_or_fence_is_another_id(void **state)
         {.type = ALERT_LEFT, .fence_no = 1, .index = 1, .cause = {.no = 1, .seq = 1}},
         {.type = ALERT_ENTERED, .fence_no = 1, .cause = {.no = 1, .seq = 11}},
         {.type = ALERT_LEFT, .fence_no = 1, .cause = {.kind = ORIGIN_GATE, .no = 1, .seq = 11}},
+        {.type = ALERT_LEFT, .fence_no = 1, .cause = {.kind = ORIGIN_TICK, .no = 1, .seq = 11}},
     };
     enum { COUNT = sizeof alerts / sizeof alerts[0] };
     char ids[COUNT][ALERT_ID_MAX];
@@ -58,12 +63,33 @@ static void another_cause_type_or_fence_is_another_id(void **state)
     }
 }
 
+static void of_a_card_s_state_the_school_alone_hears(void **state)
+{
+    (void)state;
+    for (int type = ALERT_NONE + 1; type < ALERT_TYPE_COUNT; type++) {
+        assert_int_equal(alert_is_for_guardians((enum alert_type)type),
+                         type != ALERT_SILENT && type != ALERT_HEARD);
+    }
+}
+
+/* Numbers on disk: they keep their meaning. */
+static void types_have_the_numbers_that_journals_know(void **state)
+{
+    (void)state;
+    assert_int_equal(ALERT_ENTERED, 1);
+    assert_int_equal(ALERT_POWERED_OFF, 8);
+    assert_int_equal(ALERT_SILENT, 9);
+    assert_int_equal(ALERT_HEARD, 10);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_id_says_what_caused_it),
         cmocka_unit_test(the_longest_id_fits),
         cmocka_unit_test(another_cause_type_or_fence_is_another_id),
+        cmocka_unit_test(of_a_card_s_state_the_school_alone_hears),
+        cmocka_unit_test(types_have_the_numbers_that_journals_know),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -116,7 +116,8 @@ static void removed_and_powered_off_are_told_once_in_ten_minutes(void **state)
     assert_int_equal(town_last(town)->type, ALERT_REMOVED);
     assert_int_equal(town_signal(town, 1, 60, SIGNAL_POWERED_OFF), 1);
     assert_int_equal(town_last(town)->type, ALERT_POWERED_OFF);
-    assert_int_equal(town_signal(town, 1, 599, SIGNAL_REMOVED), 0);
+    assert_int_equal(town_signal(town, 1, 599, SIGNAL_REMOVED), 1); /* it is on again */
+    assert_int_equal(town_last(town)->type, ALERT_HEARD);
     assert_int_equal(town_signal(town, 1, 601, SIGNAL_REMOVED), 1);
     assert_int_equal(town_signal(town, 1, 659, SIGNAL_POWERED_OFF), 0);
     assert_int_equal(town_signal(town, 3, 659, SIGNAL_POWERED_OFF), 1);

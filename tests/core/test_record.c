@@ -94,6 +94,7 @@ static struct alert_record some_alert(void)
                                            .raised_ms = 9,
                                            .point = {10, -11},
                                            .accuracy_cm = 12,
+                                           .doubts = ALERT_DOUBT_OFF,
                                            .cause = {.kind = ORIGIN_CARD, .no = 3, .seq = 13}},
                                  .id = TEXT(words),
                                  .json = TEXT(json)};
@@ -137,7 +138,59 @@ static void alerts_and_marks_come_back_as_they_went(void **state)
     record_put_mark(&out, &mark);
     assert_int_equal(record_get_mark(out.data, out.size, &mark_back), STATUS_OK);
     assert_memory_equal(&mark, &mark_back, sizeof mark);
+    assert_int_equal(back.alert.doubts, ALERT_DOUBT_OFF);
     buffer_release(&again);
+    buffer_release(&out);
+}
+
+static void ticks_come_back_as_they_went_and_only_from_1970_to_9999(void **state)
+{
+    (void)state;
+    static const int64_t bad_ms[] = {-1, INT64_MIN, 253402300800000, INT64_MAX};
+    struct buffer out;
+    buffer_init(&out, 1u << 20);
+    struct tick tick = {1772409600123}, back = {0};
+    record_put_tick(&out, &tick);
+    assert_int_equal(out.size, 8);
+    assert_int_equal(record_get_tick(out.data, out.size, &back), STATUS_OK);
+    assert_int_equal(back.now_ms, tick.now_ms);
+    for (size_t i = 0; i < sizeof bad_ms / sizeof bad_ms[0]; i++) {
+        buffer_clear(&out);
+        tick.now_ms = bad_ms[i];
+        record_put_tick(&out, &tick);
+        assert_int_equal(record_get_tick(out.data, out.size, &back), STATUS_CORRUPT);
+    }
+    assert_int_equal(back.now_ms, 1772409600123); /* never written on failure */
+    assert_int_equal(record_get_tick(out.data, 7, &back), STATUS_CORRUPT);
+    buffer_append(&out, "8 bytes.", 8);
+    assert_int_equal(record_get_tick(out.data, out.size, &back), STATUS_CORRUPT);
+    buffer_release(&out);
+}
+
+/* Of doubts nobody knows here, and of a cause that a report cannot have. */
+static void an_alert_of_a_later_version_is_corrupt_and_one_of_a_tick_is_not(void **state)
+{
+    (void)state;
+    struct buffer out;
+    buffer_init(&out, 1u << 20);
+    struct alert_record record = some_alert(), back;
+    record.alert.cause.kind = ORIGIN_TICK;
+    record_put_alert(&out, &record);
+    assert_int_equal(record_get_alert(out.data, out.size, &back), STATUS_OK);
+    assert_int_equal(back.alert.cause.kind, ORIGIN_TICK);
+    buffer_clear(&out);
+    record.alert.cause.kind = ORIGIN_TICK + 1;
+    record_put_alert(&out, &record);
+    assert_int_equal(record_get_alert(out.data, out.size, &back), STATUS_CORRUPT);
+    buffer_clear(&out);
+    record = some_alert();
+    record.alert.doubts = ALERT_DOUBTS + 1;
+    record_put_alert(&out, &record);
+    assert_int_equal(record_get_alert(out.data, out.size, &back), STATUS_CORRUPT);
+    buffer_clear(&out);
+    struct report report = {.arrival_ms = 1, .origin = {.kind = ORIGIN_TICK, .no = 1}}, report_back;
+    record_put_report(&out, &report);
+    assert_int_equal(record_get_report(out.data, out.size, &report_back), STATUS_CORRUPT);
     buffer_release(&out);
 }
 
@@ -150,6 +203,7 @@ static int count_taken(const char *data, size_t size)
     struct refused refused;
     struct alert_record alert;
     struct mark mark;
+    struct tick tick;
     int taken = record_get_report(copy, size, &report) == STATUS_OK;
     if (record_get_refused(copy, size, &refused) == STATUS_OK) {
         taken++;
@@ -160,6 +214,7 @@ static int count_taken(const char *data, size_t size)
         assert_true(alert.json.at + alert.json.length <= copy + size);
     }
     taken += record_get_mark(copy, size, &mark) == STATUS_OK;
+    taken += record_get_tick(copy, size, &tick) == STATUS_OK;
     free(copy);
     return taken;
 }
@@ -183,7 +238,10 @@ static void every_truncation_and_flipped_byte_is_refused_or_harmless(void **stat
         }
         for (size_t size = 0; size < out.size; size++) {
             int taken = count_taken(out.data, size);
-            assert_int_equal(taken, size == sizeof(struct mark) ? 1 : 0); /* any 16 bytes: a mark */
+            if (size != sizeof(struct tick)) { /* any time: a tick */
+                assert_int_equal(taken,
+                                 size == sizeof(struct mark) ? 1 : 0); /* any 16 bytes: a mark */
+            }
         }
         for (int round = 0; round < 20000; round++) {
             size_t place = random_below(&random, (uint32_t)out.size);
@@ -216,6 +274,8 @@ int main(void)
         cmocka_unit_test(reports_come_back_as_they_went),
         cmocka_unit_test(dead_letters_come_back_with_the_payload_cut),
         cmocka_unit_test(alerts_and_marks_come_back_as_they_went),
+        cmocka_unit_test(ticks_come_back_as_they_went_and_only_from_1970_to_9999),
+        cmocka_unit_test(an_alert_of_a_later_version_is_corrupt_and_one_of_a_tick_is_not),
         cmocka_unit_test(every_truncation_and_flipped_byte_is_refused_or_harmless),
         cmocka_unit_test(sizes_that_add_up_only_by_overflow_are_corrupt),
     };

@@ -2,6 +2,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "tests/check.h"
 
@@ -126,6 +127,17 @@ void town_release(struct town *town)
     free(town->out);
 }
 
+static uint32_t step(struct town *town, const struct engine_input *input)
+{
+    struct outbox outbox = {.alerts = town->out, .capacity = STEP_ALERTS_MAX};
+    engine_step(town->engine, input, &outbox);
+    assert_true(town->log_count + outbox.count <= TOWN_ALERTS_MAX);
+    for (uint32_t i = 0; i < outbox.count; i++) {
+        memcpy(&town->log[town->log_count++], &town->out[i], sizeof town->out[i]);
+    }
+    return outbox.count;
+}
+
 uint32_t town_step(struct town *town, const struct event *event, double late_s)
 {
     struct origin origin = {.kind = event->type == EVENT_PASS ? ORIGIN_GATE : ORIGIN_CARD,
@@ -134,16 +146,25 @@ uint32_t town_step(struct town *town, const struct event *event, double late_s)
     struct engine_input input = {.type = INPUT_EVENT,
                                  .now_ms = event->time_ms + (int64_t)(late_s * 1000),
                                  .u.event = {.origin = &origin, .event = event}};
-    struct outbox outbox = {.alerts = town->out, .capacity = STEP_ALERTS_MAX};
     if (!town->expects_nothing) {
         engine_expect(town->engine, &event, 1);
     }
-    engine_step(town->engine, &input, &outbox);
-    assert_true(town->log_count + outbox.count <= TOWN_ALERTS_MAX);
-    for (uint32_t i = 0; i < outbox.count; i++) {
-        town->log[town->log_count++] = town->out[i];
+    return step(town, &input);
+}
+
+uint32_t town_tick(struct town *town, double at_s)
+{
+    const struct engine_input input = {.type = INPUT_TICK, .now_ms = town_ms(at_s)};
+    return step(town, &input);
+}
+
+uint32_t town_ticks(struct town *town, double from_s, double to_s)
+{
+    uint32_t raised = 0;
+    for (uint32_t i = 0; from_s + i <= to_s; i++) {
+        raised += town_tick(town, from_s + i);
     }
-    return outbox.count;
+    return raised;
 }
 
 struct event town_fix_at(uint32_t card_no, double at_s, double north_m, double east_m,

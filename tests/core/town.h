@@ -59,6 +59,10 @@ uint32_t town_stay(struct town *town, uint32_t card_no, double at_s, uint32_t co
 uint32_t town_pass(struct town *town, uint32_t card_no, double at_s, uint32_t gate_no,
                    enum pass_direction direction);
 uint32_t town_signal(struct town *town, uint32_t card_no, double at_s, enum signal_kind kind);
+/* Steps a tick; returns how many alerts it raised. */
+uint32_t town_tick(struct town *town, double at_s);
+/* A tick a second, from there to there. */
+uint32_t town_ticks(struct town *town, double from_s, double to_s);
 const struct alert *town_last(const struct town *town);
 int64_t town_ms(double at_s);
 

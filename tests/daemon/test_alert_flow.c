@@ -92,6 +92,27 @@ static void raise_alert(struct fixture *f, uint64_t cause_end, uint64_t seq)
                      STATUS_OK);
 }
 
+static uint64_t tick_record(struct fixture *f, int64_t now_ms)
+{
+    const struct tick tick = {now_ms};
+    char bytes[sizeof tick];
+    uint64_t end = 0;
+    memcpy(bytes, &tick, sizeof bytes);
+    assert_int_equal(append(f, RECORD_TICK, (struct text){bytes, sizeof bytes}, &end), STATUS_OK);
+    return end;
+}
+
+/* As the engine does: the id is of what was last heard, whichever tick tells it. */
+static void raise_silent(struct fixture *f, uint64_t cause_end, int64_t now_ms)
+{
+    const struct alert alert = {.type = ALERT_SILENT,
+                                .severity = SEVERITY_INFO,
+                                .raised_ms = now_ms,
+                                .cause = {.kind = ORIGIN_TICK, .no = 1, .seq = 77}};
+    assert_int_equal(alert_flow_raise(f->flow, cause_end, &alert, f->directory, f->fences),
+                     STATUS_OK);
+}
+
 /* A report's record: nothing but its end. */
 static uint64_t report_record(struct fixture *f)
 {
@@ -112,7 +133,13 @@ static void restart(struct fixture *f, uint32_t count, uint64_t raises)
         struct record_copy *copy = &f->records[i];
         struct alert_record alert;
         struct mark mark;
-        if (copy->type == RECORD_REPORT && (raises & (1u << i))) {
+        struct tick tick;
+        if (copy->type == RECORD_TICK) {
+            assert_int_equal(record_get_tick(copy->data, copy->size, &tick), STATUS_OK);
+            if (raises & (1u << i)) {
+                raise_silent(f, copy->end, tick.now_ms);
+            }
+        } else if (copy->type == RECORD_REPORT && (raises & (1u << i))) {
             raise_alert(f, copy->end, i);
         } else if (copy->type == RECORD_ALERT) {
             assert_int_equal(record_get_alert(copy->data, copy->size, &alert), STATUS_OK);
@@ -121,7 +148,7 @@ static void restart(struct fixture *f, uint32_t count, uint64_t raises)
             assert_int_equal(record_get_mark(copy->data, copy->size, &mark), STATUS_OK);
             alert_flow_replay_mark(f->flow, &mark);
         }
-        if (copy->type == RECORD_REPORT) {
+        if (copy->type == RECORD_REPORT || copy->type == RECORD_TICK) {
             alert_flow_stepped(f->flow, copy->end);
         }
         f->pos = copy->end;
@@ -218,6 +245,41 @@ static void todays_rules_do_not_raise_alerts_in_a_settled_past(void **state)
     assert_string_equal(f->published[0].id, "sos-c1.0.1.0");
 }
 
+static void what_a_tick_raised_comes_again_until_confirmed(void **state)
+{
+    struct fixture *f = *state;
+    alert_flow_replay_done(f->flow);
+    (void)tick_record(f, 1000);
+    raise_silent(f, tick_record(f, 2000), 2000);
+    alert_flow_pump(f->flow);
+    alert_flow_stepped(f->flow, 20);
+    assert_int_equal(f->record_count, 3);
+    assert_string_equal(f->published[0].id, "silent-t1.0.77.0");
+    restart(f, 2, 2); /* killed before its record was on disk */
+    assert_int_equal(f->published_count, 1);
+    assert_string_equal(f->published[0].id, "silent-t1.0.77.0");
+    assert_int_equal(f->record_count, 3);
+    restart(f, 3, 2); /* killed after it */
+    assert_int_equal(f->published_count, 1);
+    assert_int_equal(f->record_count, 3);
+    alert_flow_confirmed(f->flow, f->published[0].end);
+    alert_flow_mark(f->flow);
+    restart(f, 4, 2);
+    assert_int_equal(f->published_count, 0);
+}
+
+static void no_tick_raises_in_a_settled_past(void **state)
+{
+    struct fixture *f = *state;
+    alert_flow_replay_done(f->flow);
+    for (int64_t s = 1; s <= 3; s++) {
+        alert_flow_stepped(f->flow, tick_record(f, 1000 * s));
+    }
+    alert_flow_mark(f->flow);
+    restart(f, 4, 7); /* other rules now */
+    assert_int_equal(f->published_count, 0);
+}
+
 int main(void)
 {
 #define FLOW_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -227,6 +289,8 @@ int main(void)
         FLOW_TEST(an_alert_without_record_is_raised_anew_by_a_restart),
         FLOW_TEST(an_alert_with_record_is_published_again_but_not_recorded_twice),
         FLOW_TEST(what_was_confirmed_before_a_mark_rests),
+        FLOW_TEST(what_a_tick_raised_comes_again_until_confirmed),
+        FLOW_TEST(no_tick_raises_in_a_settled_past),
         FLOW_TEST(todays_rules_do_not_raise_alerts_in_a_settled_past),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,7 +12,8 @@ static bool put_again(uint8_t type, const void *data, size_t size, struct buffer
     struct refused refused;
     struct alert_record alert;
     struct mark mark;
-    switch (type % 4) {
+    struct tick tick;
+    switch (type % 5) {
     case 0:
         if (record_get_report(data, size, &report) == STATUS_OK) {
             record_put_report(out, &report);
@@ -31,9 +32,15 @@ static bool put_again(uint8_t type, const void *data, size_t size, struct buffer
             return true;
         }
         return false;
-    default:
+    case 3:
         if (record_get_mark(data, size, &mark) == STATUS_OK) {
             record_put_mark(out, &mark);
+            return true;
+        }
+        return false;
+    default:
+        if (record_get_tick(data, size, &tick) == STATUS_OK) {
+            record_put_tick(out, &tick);
             return true;
         }
         return false;

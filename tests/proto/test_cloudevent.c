@@ -148,6 +148,55 @@ static void keys_that_do_not_apply_are_left_out(void **state)
     assert_null(json_object_get(data, "gate"));
 }
 
+static void doubts_are_words_and_only_where_there_are_any(void **state)
+{
+    struct fixture *f = *state;
+    static const struct {
+        uint32_t doubts;
+        const char *words;
+    } cases[] = {{ALERT_DOUBT_SILENCE, ",\"doubts\":[\"silence\"],"},
+                 {ALERT_DOUBT_OFF, ",\"doubts\":[\"off\"],"},
+                 {ALERT_DOUBT_LOW_BATTERY, ",\"doubts\":[\"low_battery\"],"},
+                 {ALERT_DOUBTS, ",\"doubts\":[\"silence\",\"off\",\"low_battery\"],"}};
+    struct alert alert = danger_alert();
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        alert.doubts = cases[i].doubts;
+        write_alert(f, &alert);
+        assert_non_null(strstr(buffer_cstr(&f->out), cases[i].words));
+    }
+    alert.doubts = 0;
+    write_alert(f, &alert);
+    assert_null(json_object_get(json_object_get(f->json, "data"), "doubts"));
+}
+
+static void silence_is_told_of_a_card_or_of_a_school(void **state)
+{
+    struct fixture *f = *state;
+    struct alert alert = {.type = ALERT_SILENT,
+                          .severity = SEVERITY_INFO,
+                          .battery_pct = UINT8_MAX,
+                          .school_no = 1,
+                          .pupil_no = 1,
+                          .card_no = 1,
+                          .time_ms = 1772437270000,
+                          .raised_ms = 1772437871000,
+                          .cause = {.kind = ORIGIN_TICK, .no = 1, .seq = 1772437270}};
+    write_alert(f, &alert);
+    assert_string_equal(string_at(f->json, "id"), "silent-t1.0.1772437270.0");
+    const json_t *cause = json_object_get(json_object_get(f->json, "data"), "cause");
+    assert_string_equal(string_at(cause, "kind"), "tick");
+    assert_string_equal(string_at(cause, "sender"), "c1");
+    alert.pupil_no = alert.card_no = alert.cause.no = 0;
+    alert.cause.epoch = 1;
+    write_alert(f, &alert);
+    assert_string_equal(string_at(f->json, "source"), "/campus/s1");
+    assert_null(json_object_get(f->json, "subject"));
+    const json_t *data = json_object_get(f->json, "data");
+    assert_null(json_object_get(data, "pupil"));
+    assert_null(json_object_get(data, "card"));
+    assert_null(json_object_get(json_object_get(data, "cause"), "sender"));
+}
+
 static void what_the_registry_forgot_is_left_out(void **state)
 {
     struct fixture *f = *state;
@@ -249,6 +298,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(an_alert_is_written_to_the_byte, set_up, tear_down),
         cmocka_unit_test_setup_teardown(keys_that_do_not_apply_are_left_out, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(doubts_are_words_and_only_where_there_are_any, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(silence_is_told_of_a_card_or_of_a_school, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(what_the_registry_forgot_is_left_out, set_up, tear_down),
         cmocka_unit_test_setup_teardown(every_type_of_alert_is_a_cloudevent, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_published_schema_asks_for_nothing_else, set_up,

@@ -30,6 +30,9 @@ struct story {
     bool fences_changed;
     struct town town;
     uint32_t told; /* alerts of the log that an expect has taken */
+    double
+        ticked_s; /* there were ticks up to here, each second; before the first event there are none */
+    bool ticks;
 };
 
 __attribute__((noreturn, format(printf, 2, 3))) static void fail_at(const struct story *story,
@@ -237,6 +240,26 @@ static void bring_fences(struct story *story)
     town_take_fences(&story->town, set);
 }
 
+/* ---- time ---- */
+
+/* Late events come while later ones are already there: time never goes back. */
+static void pass_time(struct story *story, double to_s)
+{
+    if (!story->ticks) {
+        story->ticks = true;
+        story->ticked_s = to_s;
+    }
+    for (; story->ticked_s < to_s; story->ticked_s++) {
+        (void)town_tick(&story->town, story->ticked_s);
+    }
+}
+
+static void play(struct story *story, const struct event *event, double at_s, double late_s)
+{
+    pass_time(story, at_s + late_s);
+    (void)town_step(&story->town, event, late_s);
+}
+
 /* ---- events ---- */
 
 /* { NUMBER m north|south|east|west } */
@@ -289,11 +312,35 @@ static void line_fix(struct story *story, double from_s, double to_s, double eve
     for (uint32_t i = 0; from_s + every_s * i <= to_s; i++) {
         double at_s = from_s + every_s * i;
         fix.time_ms = town_ms(at_s);
-        (void)town_step(&story->town, &fix, arrives ? arriving_s - at_s : 1);
+        play(story, &fix, at_s, arrives ? arriving_s - at_s : 1);
     }
 }
 
-/* TIME gate in|out; TIME fix ...; FROM..TO every SECONDS s fix ... */
+/* switched off; low battery; nothing more: the time goes on until then. Is the line one of these? */
+static bool take_state(struct story *story, double at_s)
+{
+    struct event signal = {.time_ms = town_ms(at_s),
+                           .card_no = CARD,
+                           .type = EVENT_SIGNAL,
+                           .flags = EVENT_NO_POSITION};
+    if (take_if(story, "nothing")) {
+        pass_time(story, at_s + 1);
+        return true;
+    }
+    if (take_if(story, "switched")) {
+        need(story, "off");
+        signal.kind = SIGNAL_POWERED_OFF;
+    } else if (take_if(story, "low")) {
+        need(story, "battery");
+        signal.kind = SIGNAL_LOW_BATTERY;
+    } else {
+        return false;
+    }
+    play(story, &signal, at_s, 1);
+    return true;
+}
+
+/* TIME gate in|out; TIME switched off|low battery|nothing; TIME fix ...; FROM..TO every SECONDS s fix ... */
 static void line_event(struct story *story)
 {
     double from_s, to_s, every_s = 1;
@@ -304,7 +351,11 @@ static void line_event(struct story *story)
         if (!in) {
             need(story, "out");
         }
+        pass_time(story, from_s + 1);
         (void)town_pass(&story->town, CARD, from_s, 1, in ? PASS_IN : PASS_OUT);
+        return;
+    }
+    if (from_s == to_s && take_state(story, from_s)) {
         return;
     }
     bool many = take_if(story, "every");
@@ -339,9 +390,15 @@ static void describe(const struct story *story, const struct alert *alert, char 
     }
     char clock[16];
     clock_of(alert->time_ms, clock);
-    (void)snprintf(ret, 160, "%s %s at %s%s", alert_word((enum alert_type)alert->type),
-                   alert->fence_no != 0 ? story->fences[alert->fence_no - 1].name : "-", clock,
-                   alert->late ? " late" : "");
+    int length = snprintf(ret, 160, "%s %s at %s%s", alert_word((enum alert_type)alert->type),
+                          alert->fence_no != 0 ? story->fences[alert->fence_no - 1].name : "-",
+                          clock, alert->late ? " late" : "");
+    for (uint32_t doubt = 1; doubt < ALERT_DOUBTS; doubt <<= 1) {
+        if ((alert->doubts & doubt) != 0 && length < 160) {
+            length += snprintf(ret + length, 160 - (size_t)length, " doubt %s",
+                               alert_doubt_word((enum alert_doubt)doubt));
+        }
+    }
 }
 
 static void expect_nothing(struct story *story)
@@ -365,24 +422,67 @@ static void expect_presence(struct story *story, enum presence_state wanted)
     }
 }
 
-/* expect entered|left|danger FENCE at TIME[..TIME] [late] */
+static uint32_t take_doubts(struct story *story)
+{
+    uint32_t doubts = 0;
+    while (take_if(story, "doubt")) {
+        const char *word = take(story, "silence, off or low_battery");
+        uint32_t doubt = 1;
+        while (doubt < ALERT_DOUBTS &&
+               strcmp(alert_doubt_word((enum alert_doubt)doubt), word) != 0) {
+            doubt <<= 1;
+        }
+        if (doubt > ALERT_DOUBTS) {
+            fail_at(story, "\"%s\" is no doubt", word);
+        }
+        doubts |= doubt;
+    }
+    return doubts;
+}
+
+static bool is_of_a_card(const char *word)
+{
+    static const enum alert_type types[] = {ALERT_SILENT, ALERT_HEARD, ALERT_POWERED_OFF,
+                                            ALERT_LOW_BATTERY};
+    bool found = false;
+    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
+        found = found || strcmp(alert_word(types[i]), word) == 0;
+    }
+    return found;
+}
+
+/* expect entered|left|danger FENCE at TIME[..TIME] [late] {doubt WORD}
+ * expect silent|heard|powered_off|low_battery at TIME[..TIME] */
 static void expect_alert(struct story *story)
 {
     const char *word = take(story, "what is expected");
-    const struct story_fence *fence = take_fence(story);
+    uint32_t fence_no = is_of_a_card(word) ? 0 : (uint32_t)(take_fence(story) - story->fences) + 1;
     double from_s, to_s;
     need(story, "at");
     take_times(story, &from_s, &to_s);
     bool late = take_if(story, "late");
+    uint32_t doubts = take_doubts(story);
     const struct alert *alert = next_alert(story);
     char is[160];
     describe(story, alert, is);
     if (alert == NULL || strcmp(alert_word((enum alert_type)alert->type), word) != 0 ||
-        alert->fence_no != (uint32_t)(fence - story->fences) + 1 || alert->late != late ||
+        alert->fence_no != fence_no || alert->late != late || alert->doubts != doubts ||
         alert->time_ms < town_ms(from_s) || alert->time_ms > town_ms(to_s)) {
         fail_at(story, "got: %s", is);
     }
     story->told++;
+}
+
+/* expect card heard|silent|off */
+static void expect_card(struct story *story)
+{
+    static const char *const words[] = {"never heard", "heard", "silent", "off"};
+    struct engine_card card;
+    engine_card(story->town.engine, CARD, &card);
+    const char *word = take(story, "heard, silent or off");
+    if (strcmp(words[card.hearing], word) != 0) {
+        fail_at(story, "expected the card %s, is %s", word, words[card.hearing]);
+    }
 }
 
 static void line_expect(struct story *story)
@@ -391,6 +491,8 @@ static void line_expect(struct story *story)
     if (take_if(story, "nothing")) {
         need(story, "more");
         expect_nothing(story);
+    } else if (take_if(story, "card")) {
+        expect_card(story);
     } else if (take_if(story, "unknown")) {
         expect_presence(story, PRESENCE_UNKNOWN);
     } else if (take_if(story, "outside")) {

@@ -19,6 +19,7 @@ enum {
     CHANGES_MAX = 8,
     UNACKED_MAX = 4096,
     DOWN_MS = 20000,
+    TICK_MS = 20000, /* campusd has one a second; as many are as good */
 };
 
 /* A change of the registry is no record: it stands at a place of the journal. */
@@ -30,7 +31,7 @@ struct change {
 };
 
 struct counts {
-    uint64_t records, letters, repeats, restarts, torn, changes, ahead, sent_again;
+    uint64_t records, letters, repeats, restarts, torn, changes, ahead, sent_again, ticks;
     uint64_t alerts[ALERT_TYPE_COUNT];
 };
 
@@ -45,7 +46,9 @@ struct receiver {
     struct buffer told, sent; /* a line for each alert raised since the start; published, ever */
     size_t durable;           /* what lies before it is on disk and stepped */
     uint64_t published;       /* the end of the last alert record that went out */
-    int64_t newest_ms;        /* of the arrivals stepped */
+    int64_t newest_ms;        /* of the arrivals and ticks stepped */
+    int64_t tick_ms;          /* of the newest tick in the journal */
+    int64_t ticked_ms;        /* true time up to which there were ticks */
     struct change changes[CHANGES_MAX];
     uint32_t change_count, changes_done;
     uint32_t unacked[UNACKED_MAX], unacked_count;
@@ -139,6 +142,24 @@ static void step_report(struct receiver *receiver, const struct report *report, 
     }
 }
 
+static void step_tick(struct receiver *receiver, const char *data, const struct head *head,
+                      uint64_t end)
+{
+    struct tick tick;
+    assert_int_equal(record_get_tick(data, head->size, &tick), STATUS_OK);
+    const struct engine_input input = {.type = INPUT_TICK, .now_ms = tick.now_ms};
+    assert_true(receiver->tick_ms <= tick.now_ms || !receiver->replays);
+    receiver->tick_ms = tick.now_ms > receiver->tick_ms ? tick.now_ms : receiver->tick_ms;
+    if (tick.now_ms > receiver->newest_ms) {
+        receiver->newest_ms = tick.now_ms;
+    }
+    step(receiver, &input, end);
+    receiver->counts.ticks++;
+    if (receiver->flow != NULL) {
+        alert_flow_stepped(receiver->flow, end);
+    }
+}
+
 /* Returns where the next record begins. */
 static size_t record_at(const struct buffer *journal, size_t pos, struct head *ret,
                         struct report *report)
@@ -188,6 +209,8 @@ static void step_records(struct receiver *receiver, size_t pos, size_t end, bool
                 ingest_replay(receiver->ingest, &report);
             }
             step_report(receiver, &report, next);
+        } else if (head.type == RECORD_TICK) {
+            step_tick(receiver, receiver->journal.data + pos + sizeof head, &head, next);
         } else if (boots && !receiver->replays) {
             recall(receiver, &head, receiver->journal.data + pos + sizeof head, next);
         }
@@ -262,7 +285,7 @@ static void start_engine(struct receiver *receiver)
                                          .presences_max = receiver->world->presences_max};
     assert_int_equal(engine_new(&limits, &receiver->engine), STATUS_OK);
     receiver->changes_done = 0;
-    receiver->newest_ms = 0;
+    receiver->newest_ms = receiver->tick_ms = 0;
     apply(receiver, &(struct change){.kind = ITEM_DIRECTORY});
     apply(receiver, &(struct change){.kind = ITEM_FENCES});
 }
@@ -328,6 +351,25 @@ static void offer(struct receiver *receiver, uint32_t number, int64_t true_ms)
     assert_int_equal(ingest_message(receiver->ingest, text_of(message->topic), payload,
                                     clock_ms(world, true_ms)),
                      STATUS_OK);
+}
+
+/* Ticks never go back, as in campusd. */
+static void pass_time(struct receiver *receiver, int64_t true_ms)
+{
+    if (receiver->ticked_ms == 0) {
+        receiver->ticked_ms = true_ms;
+    }
+    for (; receiver->ticked_ms < true_ms; receiver->ticked_ms += TICK_MS) {
+        const struct tick tick = {clock_ms(receiver->world, receiver->ticked_ms)};
+        char bytes[sizeof tick];
+        if (tick.now_ms <= receiver->tick_ms) {
+            continue;
+        }
+        memcpy(bytes, &tick, sizeof bytes);
+        assert_int_equal(append(receiver, RECORD_TICK, (struct text){bytes, sizeof bytes}),
+                         STATUS_OK);
+        receiver->tick_ms = tick.now_ms;
+    }
 }
 
 static void pump(struct receiver *receiver, const struct item *item)
@@ -448,6 +490,7 @@ static void receive(struct receiver *receiver, bool repeats, bool restarts)
     alert_flow_replay_done(receiver->flow);
     for (uint32_t i = 0; i < world->item_count; i++) {
         const struct item *item = &world->items[i];
+        pass_time(receiver, item->at_ms);
         if (item->kind != ITEM_MESSAGE) {
             change_registry(receiver, item);
             continue;
@@ -625,6 +668,7 @@ static void add_counts(struct counts *sum, const struct counts *one)
     sum->changes += one->changes;
     sum->ahead += one->ahead;
     sum->sent_again += one->sent_again;
+    sum->ticks += one->ticks;
     for (int type = 0; type < ALERT_TYPE_COUNT; type++) {
         sum->alerts[type] += one->alerts[type];
     }
@@ -683,9 +727,9 @@ static void the_same_journal_gives_the_same_alerts(void **state)
     print_message("%" PRIu64 " seeds: %" PRIu64 " reports, %" PRIu64 " repeats, %" PRIu64
                   " dead letters, %" PRIu64 " restarts, %" PRIu64 " torn records, %" PRIu64
                   " changes of the registry, %" PRIu64 " clocks ahead, %" PRIu64
-                  " alerts published again\n",
+                  " alerts published again, %" PRIu64 " ticks\n",
                   seeds, sum.records, sum.repeats, sum.letters, sum.restarts, sum.torn, sum.changes,
-                  sum.ahead, sum.sent_again);
+                  sum.ahead, sum.sent_again, sum.ticks);
     for (int type = ALERT_NONE + 1; type < ALERT_TYPE_COUNT; type++) {
         print_message("  %s: %" PRIu64 "\n", alert_word((enum alert_type)type), sum.alerts[type]);
         assert_true(seeds < SEEDS_DEFAULT || sum.alerts[type] > 0);

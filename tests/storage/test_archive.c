@@ -497,6 +497,9 @@ static void alerts_and_dead_letters_are_archived_and_an_alert_id_only_once(void 
     buffer_init(&bytes, 65536);
     record_put_mark(&bytes, &(struct mark){1, 2});
     append(&world, RECORD_MARK, &bytes);
+    buffer_clear(&bytes);
+    record_put_tick(&bytes, &(struct tick){DAY_ONE});
+    append(&world, RECORD_TICK, &bytes);
     buffer_release(&bytes);
     wait_archived(&world);
     expect(
