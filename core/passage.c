@@ -123,10 +123,10 @@ static int32_t distance_to_cm(const struct geo_index *index, uint32_t shape, str
                      100.0F);
 }
 
-/* Is the pupil sure to have been inside in the middle of the stretch? Each end of the way says what
+/* How sure is it that the pupil was inside in the middle of the stretch? Each end of the way says what
  * a fix in that place would say, if it were as vague as the end and the way's bend together. */
-static bool convinces(const struct way *way, const struct geo_index *index,
-                      const struct geo_stretch *stretch)
+static int32_t stretch_mn(const struct way *way, const struct geo_index *index,
+                          const struct geo_stretch *stretch)
 {
     const int32_t sigmas_max = 4; /* where words do not grow any more */
     int64_t middle = (int64_t)((stretch->from + stretch->to) / 2 * ONE);
@@ -135,10 +135,8 @@ static bool convinces(const struct way *way, const struct geo_index *index,
     int32_t distance =
         distance_to_cm(index, stretch->shape, geo_way_point(way->a, way->b, (double)middle / ONE),
                        sigmas_max * (sigma_a_cm > sigma_b_cm ? sigma_a_cm : sigma_b_cm));
-    int32_t sum =
-        evidence_position_mn(distance, sigma_a_cm) +
-        evidence_position_mn(distance, sigma_b_cm) * evidence_weight(way->ms) / EVIDENCE_ONE;
-    return sum >= EVIDENCE_DANGER_MN;
+    return evidence_position_mn(distance, sigma_a_cm) +
+           evidence_position_mn(distance, sigma_b_cm) * evidence_weight(way->ms) / EVIDENCE_ONE;
 }
 
 /* A zone with evidence under way is left to it. */
@@ -161,7 +159,8 @@ static void judge_zone(struct step *step, const struct way *way,
         return;
     }
     for (uint32_t i = 0; i < count; i++) {
-        if (convinces(way, fences->index, &stretches[i])) {
+        int32_t sum = stretch_mn(way, fences->index, &stretches[i]);
+        if (sum >= step->engine->limits.policy.danger_mn) {
             int64_t from = (int64_t)(stretches[i].from * ONE);
             if (!covers(fences->index, stretches[i].shape, way->next)) {
                 struct alert *alert = step_raise_crossing(step, fence, ALERT_DANGER,
