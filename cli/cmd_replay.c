@@ -419,8 +419,8 @@ static void print_alert(const struct replay *replay, const struct alert *alert, 
     buffer_printf(line, ",\"type\":\"%s\",\"time_ms\":%" PRId64 ",\"raised_ms\":%" PRId64,
                   alert_word((enum alert_type)alert->type), alert->time_ms, alert->raised_ms);
     if (replay->why != NULL) {
-        buffer_printf(line, ",\"earliest_ms\":%" PRId64 ",\"latest_ms\":%" PRId64,
-                      alert->earliest_ms, alert->latest_ms);
+        buffer_printf(line, ",\"earliest_ms\":%" PRId64 ",\"latest_ms\":%" PRId64 ",\"sure\":%.6f",
+                      alert->earliest_ms, alert->latest_ms, 1 - alert->doubt_e6 / 1e6);
         why_write(line, replay->why, alert);
     }
     buffer_text(line, "}\n");

@@ -81,8 +81,22 @@ static double nats(int32_t mn)
     return mn / 1000.0;
 }
 
+/* What lies between two fixes is told at once. */
+static void write_way(struct buffer *out, const struct engine_reason *reason)
+{
+    buffer_printf(out,
+                  "{\"time_ms\":%" PRId64 ",\"by\":\"way\",\"way_s\":%u,\"distance_m\":%d,"
+                  "\"sum\":%.3f,\"needed\":%.3f,\"state\":\"%s\"}",
+                  reason->time_ms, reason->lasts_s, reason->distance_m, nats(reason->sum_mn),
+                  nats(reason->sum_needed_mn), state_word(reason->after));
+}
+
 static void write_step(struct buffer *out, const struct engine_reason *reason)
 {
+    if (reason->between) {
+        write_way(out, reason);
+        return;
+    }
     buffer_printf(out, "{\"time_ms\":%" PRId64 ",\"by\":\"%s\"", reason->time_ms, what_of(reason));
     if (reason->type == EVENT_FIX) {
         if (reason->accuracy_cm > 0) {

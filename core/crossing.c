@@ -166,14 +166,23 @@ static bool is_over(const struct step *step, const struct presence *presence,
            presence->lasts_s * INT64_C(1000) > word->dt_ms + word->dt_ms / 2;
 }
 
+/* How sure the run is: as the weakest excuse that was asked. */
+static int32_t surety_mn(const struct presence *presence, int32_t sum, int32_t streak,
+                         struct need need)
+{
+    bool asked = (presence->flags & PRESENCE_PASSED) == 0 && need.streak_mn > 0;
+    return asked && streak < sum ? streak : sum;
+}
+
 static void raise_run(struct step *step, const struct presence *presence, const struct fence *fence,
-                      enum alert_type type)
+                      enum alert_type type, int32_t sure_mn)
 {
     struct alert *alert = step_raise_crossing(step, fence, type, presence_run_ms(presence));
     alert->earliest_ms = presence_run_ms(presence) - presence->since_s * INT64_C(1000);
     bool exact =
         (presence->flags & PRESENCE_PASSED) != 0 ||
         step->event->time_ms < presence_run_ms(presence); /* a pass from before the last fix */
+    alert->doubt_e6 = evidence_wrong_e6(sure_mn);
     alert->latest_ms = exact ? presence_run_ms(presence) : step->event->time_ms;
 }
 
@@ -207,7 +216,8 @@ static void settle_inside(struct step *step, uint32_t place, const struct word *
     bool left = is_sure(step, presence, -sum, streak, need) && step_has_room(step);
     if (left) {
         if (word->fence->kind != FENCE_DANGER) {
-            raise_run(step, presence, word->fence, ALERT_LEFT);
+            raise_run(step, presence, word->fence, ALERT_LEFT,
+                      surety_mn(presence, -sum, streak, need));
         }
         if (fence_is_known(step->engine, presence->pupil_no, word->fence->no)) {
             presences_drop(presences, place);
@@ -233,7 +243,8 @@ static void settle_outside(struct step *step, uint32_t place, const struct word 
     bool over = sum == 0 && is_over(step, presence, word, streak);
     if (entered) {
         raise_run(step, presence, word->fence,
-                  word->fence->kind == FENCE_DANGER ? ALERT_DANGER : ALERT_ENTERED);
+                  word->fence->kind == FENCE_DANGER ? ALERT_DANGER : ALERT_ENTERED,
+                  surety_mn(presence, sum, streak, need));
         presence->state = PRESENCE_INSIDE;
         sum = 0;
     } else if (over && fence_is_known(step->engine, presence->pupil_no, word->fence->no)) {
@@ -362,7 +373,8 @@ static void take_impossible_pass(struct step *step, uint32_t place, const struct
         explain(step, presence, word, presence->sum_mn + (was_wrong ? -word->mn : word->mn), 0);
     }
     if (was_wrong) {
-        raise_run(step, presence, word->fence, inside ? ALERT_LEFT : ALERT_ENTERED);
+        raise_run(step, presence, word->fence, inside ? ALERT_LEFT : ALERT_ENTERED,
+                  sum + EVIDENCE_PASS_MN);
         presence->state = inside ? PRESENCE_OUTSIDE : PRESENCE_INSIDE;
     }
     end_run(presence);

@@ -95,6 +95,9 @@ struct engine_reason {
     uint8_t type, kind;    /* of the event */
     uint8_t before, after; /* enum presence_state */
     bool firm, passed;     /* passed: a pass is in the run */
+    bool
+        between; /* a zone on the way between two fixes, of lasts_s, borne out by this one: distance and
+                   * sum are of the middle of what lies in it, run_ms is when the way came to it */
 };
 typedef void engine_tell(void *context, const struct engine_reason *reason);
 /* From here on each step is told, before its alerts; NULL: no longer. It decides nothing. */

@@ -103,6 +103,26 @@ int32_t evidence_lasting_mn(int64_t lasts_ms, uint32_t away_m)
     return EVIDENCE_CAP_MN + lasts + leads;
 }
 
+/* 1e9 * exp(-i), and 1e4 * exp(-i / 8), rounded. */
+enum { NATS_LAST = 14, PARTS_A_NAT = 8 };
+static const int32_t nats_e9[NATS_LAST + 1] = {1000000000, 367879441, 135335283, 49787068, 18315639,
+                                               6737947,    2478752,   911882,    335463,   123410,
+                                               45400,      16702,     6144,      2260,     832};
+static const int16_t parts_e4[PARTS_A_NAT + 1] = {10000, 8825, 7788, 6873, 6065,
+                                                  5353,  4724, 4169, 3679};
+
+uint32_t evidence_wrong_e6(int32_t mn)
+{
+    if (mn <= 0) {
+        return 1000000;
+    }
+    if (mn >= NATS_LAST * 1000) {
+        return 1;
+    }
+    int64_t part_e4 = between(parts_e4, mn % 1000 * INT64_C(1024) * PARTS_A_NAT / 1000);
+    return (uint32_t)((nats_e9[mn / 1000] * part_e4 + 5000000) / 10000000);
+}
+
 int32_t evidence_fade(int32_t sum_mn, int32_t base_mn, int64_t dt_ms)
 {
     ASSERT(dt_ms >= 0);

@@ -53,6 +53,8 @@ int32_t evidence_weight(int64_t dt_ms);
 /* The most that fixes can say which have agreed for lasts_ms and are away_m from the boundary: one
  * lie that lasts may have told them all. */
 int32_t evidence_lasting_mn(int64_t lasts_ms, uint32_t away_m);
+/* The chance that what so much evidence says is wrong, exp(-mn), in millionths: at least 1. */
+uint32_t evidence_wrong_e6(int32_t mn);
 /* What is left of a sum after dt_ms: 1 % less a minute, a fifth less over one gap at most, of what is
  * not owed to a pass (base_mn): a pass does not age. */
 int32_t evidence_fade(int32_t sum_mn, int32_t base_mn, int64_t dt_ms);

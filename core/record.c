@@ -23,7 +23,8 @@ struct refused_head {
 };
 _Static_assert(sizeof(struct refused_head) == 32, "records lie on disk");
 
-/* struct alert with bytes for its truth values: a byte of a disk need not be a bool. */
+/* struct alert with bytes for its truth values: a byte of a disk need not be a bool. How sure it was is told
+ * by its JSON. */
 struct alert_head {
     uint64_t cause_end;
     uint8_t type, severity, direction, late;

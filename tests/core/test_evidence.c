@@ -75,6 +75,19 @@ static void the_longer_and_the_farther_the_less_is_it_one_lie(void **state)
     assert_true(evidence_lasting_mn(120000, 400) >= EVIDENCE_STREAK_MN);
 }
 
+static void the_chance_of_being_wrong_follows_its_formula(void **state)
+{
+    (void)state;
+    for (int32_t mn = 1; mn < 16000; mn += 7) {
+        double wrong_e6 = 1e6 * exp(-mn / 1000.0);
+        assert_true(fabs(evidence_wrong_e6(mn) - wrong_e6) <= 1 + wrong_e6 / 400);
+        assert_true(evidence_wrong_e6(mn + 7) <= evidence_wrong_e6(mn));
+    }
+    assert_int_equal(evidence_wrong_e6(INT32_MIN), 1000000);
+    assert_int_equal(evidence_wrong_e6(0), 1000000);
+    assert_int_equal(evidence_wrong_e6(INT32_MAX), 1);
+}
+
 static void what_is_doubtful_fades_to_what_a_pass_left(void **state)
 {
     (void)state;
@@ -120,6 +133,7 @@ int main(void)
         cmocka_unit_test(thresholds_follow_from_the_wanted_error_rates),
         cmocka_unit_test(what_one_word_and_one_pass_can_do),
         cmocka_unit_test(the_longer_and_the_farther_the_less_is_it_one_lie),
+        cmocka_unit_test(the_chance_of_being_wrong_follows_its_formula),
         cmocka_unit_test(what_is_doubtful_fades_to_what_a_pass_left),
         cmocka_unit_test(sums_fade_with_age_but_one_gap_leaves_most),
         cmocka_unit_test(no_receiver_is_believed_below_the_floor_of_its_source),
