@@ -1,4 +1,5 @@
 /* campusctl replay: a file of fixes against a file of fences, through the engine that runs live. */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,12 +15,14 @@
 
 static const char usage[] =
     "campusctl replay --fences F.geojson --fixes F.csv --datum wgs84|gcj02|bd09 [--summary] [--explain]\n"
+    "  [--steps S.csv]\n"
     "  F.csv: rows in the order of arrival (sorted by the column arrival where there is one), with a\n"
     "  header line naming the columns\n"
     "    card, time, lat, lon, accuracy_m   and, where known, arrival, source (gnss, wifi, cell)\n"
     "  times are Unix seconds or RFC 3339; an empty accuracy_m is unknown, an empty arrival is time\n"
     "  --datum  of the fixes, and of fences that name none\n"
     "  --explain  with each alert the steps of evidence that led to it: nats, see docs/presence.md\n"
+    "  --steps  every step of evidence as a row, whether it led to an alert or not\n"
     "  prints one JSON object a line for each alert, in the order raised; - reads standard input";
 
 #define TIME_MS_LAST 253402300799999 /* the end of 9999 */
@@ -37,7 +40,7 @@ struct row {
 };
 
 struct replay {
-    const char *fences_path, *fixes_path, *datum_name;
+    const char *fences_path, *fixes_path, *datum_name, *steps_path;
     bool summary, explain, has_arrivals;
     enum geo_datum datum;
     struct arena arena;
@@ -48,6 +51,8 @@ struct replay {
     struct directory *directory;
     struct engine *engine;
     struct why *why; /* with --explain */
+    FILE *steps;     /* with --steps */
+    struct buffer step;
     uint64_t alerts;
     struct status_detail detail;
 };
@@ -483,6 +488,53 @@ static enum status run_engine(struct replay *replay)
     return status;
 }
 
+static void take_step(void *context, const struct engine_reason *reason)
+{
+    struct replay *replay = context;
+    if (replay->why != NULL) {
+        why_take(replay->why, reason);
+    }
+    if (replay->steps != NULL) {
+        const struct fence *fence = fence_set_by_no(replay->fences, reason->fence_no);
+        buffer_clear(&replay->step);
+        why_row(&replay->step, replay->directory->pupils[reason->pupil_no].id,
+                fence != NULL ? fence->id : "", reason);
+        (void)fwrite(replay->step.data, 1, replay->step.size, replay->steps); /* asked at its end */
+    }
+}
+
+static enum status open_steps(struct replay *replay)
+{
+    if (replay->steps_path == NULL) {
+        return STATUS_OK;
+    }
+    replay->steps = fopen(replay->steps_path, "we");
+    if (replay->steps == NULL) {
+        return status_detail_set(&replay->detail, STATUS_IO, "%s: %s", replay->steps_path,
+                                 strerror(errno));
+    }
+    buffer_init(&replay->step, 1u << 16);
+    (void)fputs(WHY_COLUMNS, replay->steps);
+    return STATUS_OK;
+}
+
+/* Returns `status`, or what closing the file did where that was fine. */
+static enum status close_steps(struct replay *replay, enum status status)
+{
+    if (replay->steps == NULL) {
+        return status;
+    }
+    buffer_release(&replay->step);
+    bool failed = ferror(replay->steps) != 0;
+    failed = fclose(replay->steps) != 0 || failed;
+    replay->steps = NULL;
+    if (failed && status == STATUS_OK) {
+        return status_detail_set(&replay->detail, STATUS_IO, "%s: takes no more",
+                                 replay->steps_path);
+    }
+    return status;
+}
+
 static enum status make_engine(struct replay *replay)
 {
     uint64_t presences = (uint64_t)replay->directory->card_end * 64;
@@ -497,8 +549,8 @@ static enum status make_engine(struct replay *replay)
     if (status == STATUS_OK && replay->explain) {
         status = why_new(limits.cards_max, &replay->why);
     }
-    if (status == STATUS_OK && replay->why != NULL) {
-        engine_explain(replay->engine, why_take, replay->why);
+    if (status == STATUS_OK && (replay->why != NULL || replay->steps != NULL)) {
+        engine_explain(replay->engine, take_step, replay);
     }
     return status == STATUS_OK
                ? status
@@ -535,11 +587,15 @@ static int run(struct replay *replay)
         status = make_directory(replay);
     }
     if (status == STATUS_OK) {
+        status = open_steps(replay);
+    }
+    if (status == STATUS_OK) {
         status = make_engine(replay);
     }
     if (status == STATUS_OK) {
         status = run_engine(replay);
     }
+    status = close_steps(replay, status);
     if (status == STATUS_OK && replay->why != NULL && !why_is_whole(replay->why)) {
         status = status_detail_set(&replay->detail, STATUS_NO_MEMORY, "no memory for the steps");
     }
@@ -561,6 +617,7 @@ int cmd_replay(int argc, char **argv)
                                          {"--datum", &replay.datum_name, NULL},
                                          {"--summary", NULL, &replay.summary},
                                          {"--explain", NULL, &replay.explain},
+                                         {"--steps", &replay.steps_path, NULL},
                                          {"--help", NULL, &help},
                                          {0}};
     int words = 0;

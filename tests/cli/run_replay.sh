@@ -50,6 +50,15 @@ grep -q '"state":"outside"},{"time_ms":[0-9]*,"by":"unknown",[^}]*"state":"insid
 
 grep -q '"latest_ms":[0-9]*,"sure":0.99[0-9]*,"fence_version"' why.txt || fail "how sure: $(head -n 1 why.txt)"
 
+# --steps tells every step, of those that led to nothing too
+"$CTL" replay --fences fences.geojson --fixes fixes.csv --datum wgs84 --steps steps.csv >out.txt || fail "steps"
+cmp -s out.txt once.txt || fail "steps changes the alerts"
+head -n 1 steps.csv | grep -q '^card,fence,time_ms,by,accuracy_m,distance_m,firm,word,sum,needed,' || fail "columns: $(head -n 1 steps.csv)"
+(($(grep -c '^walker,yard,[0-9]*,unknown,10.00,-\{0,1\}[0-9]*,1,' steps.csv) == 13)) || fail "the steps: $(cat steps.csv)"
+grep -q ',outside$' steps.csv && grep -q ',inside$' steps.csv || fail "the states: $(cat steps.csv)"
+"$CTL" replay --fences fences.geojson --fixes fixes.csv --datum wgs84 --steps /dev/full >out.txt 2>err.txt && fail "a full disk"
+grep -q '/dev/full' err.txt || fail "a full disk is named: $(cat err.txt)"
+
 # A zone that is passed between two fixes is explained by the way.
 cat >pond.geojson <<'END'
 {"type":"Feature","properties":{"id":"pond","kind":"danger","radius_m":40},"geometry":{"type":"Point","coordinates":[113.1,36.2]}}
