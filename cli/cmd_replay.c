@@ -10,12 +10,13 @@
 #include "base/csv.h"
 #include "cli/cli.h"
 #include "cli/replay_why.h"
+#include "cli/wanted.h"
 #include "core/engine.h"
 #include "geo/geojson.h"
 
 static const char usage[] =
     "campusctl replay --fences F.geojson --fixes F.csv --datum wgs84|gcj02|bd09 [--summary] [--explain]\n"
-    "  [--steps S.csv]\n"
+    "  [--steps S.csv] [--false-left RATE] [...]\n"
     "  F.csv: rows in the order of arrival (sorted by the column arrival where there is one), with a\n"
     "  header line naming the columns\n"
     "    card, time, lat, lon, accuracy_m   and, where known, arrival, source (gnss, wifi, cell)\n"
@@ -23,7 +24,7 @@ static const char usage[] =
     "  --datum  of the fixes, and of fences that name none\n"
     "  --explain  with each alert the steps of evidence that led to it: nats, see docs/presence.md\n"
     "  --steps  every step of evidence as a row, whether it led to an alert or not\n"
-    "  prints one JSON object a line for each alert, in the order raised; - reads standard input";
+    "  prints one JSON object a line for each alert, in the order raised; - reads standard input\n" WANTED_USAGE;
 
 #define TIME_MS_LAST 253402300799999 /* the end of 9999 */
 enum { REFUSED_TOLD_MAX = 20 };
@@ -43,6 +44,8 @@ struct replay {
     const char *fences_path, *fixes_path, *datum_name, *steps_path;
     bool summary, explain, has_arrivals;
     enum geo_datum datum;
+    struct wanted wanted;
+    struct presence_rates rates;
     struct arena arena;
     struct text text; /* of the fixes */
     struct row *rows;
@@ -544,7 +547,8 @@ static enum status make_engine(struct replay *replay)
     struct engine_limits limits = {.cards_max = replay->directory->card_end,
                                    .presences_max = presences < REGISTRY_NUMBER_MAX
                                                         ? (uint32_t)presences
-                                                        : REGISTRY_NUMBER_MAX};
+                                                        : REGISTRY_NUMBER_MAX,
+                                   .policy = policy_of_rates(&replay->rates)};
     enum status status = engine_new(&limits, &replay->engine);
     if (status == STATUS_OK && replay->explain) {
         status = why_new(limits.cards_max, &replay->why);
@@ -618,6 +622,7 @@ int cmd_replay(int argc, char **argv)
                                          {"--summary", NULL, &replay.summary},
                                          {"--explain", NULL, &replay.explain},
                                          {"--steps", &replay.steps_path, NULL},
+                                         WANTED_OPTIONS(&replay.wanted),
                                          {"--help", NULL, &help},
                                          {0}};
     int words = 0;
@@ -631,6 +636,9 @@ int cmd_replay(int argc, char **argv)
     if (words > 1 || replay.fences_path == NULL || replay.fixes_path == NULL ||
         replay.datum_name == NULL) {
         return cli_usage(usage, "replay needs --fences, --fixes and --datum");
+    }
+    if (wanted_rates(&replay.wanted, &replay.rates, &replay.detail) != STATUS_OK) {
+        return cli_usage(usage, "%s", replay.detail.text);
     }
     if (geo_datum_parse(text_of(replay.datum_name), &replay.datum) != STATUS_OK) {
         return cli_usage(usage, "no datum %s: wgs84, gcj02 or bd09", replay.datum_name);

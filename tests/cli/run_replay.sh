@@ -59,6 +59,13 @@ grep -q ',outside$' steps.csv && grep -q ',inside$' steps.csv || fail "the state
 "$CTL" replay --fences fences.geojson --fixes fixes.csv --datum wgs84 --steps /dev/full >out.txt 2>err.txt && fail "a full disk"
 grep -q '/dev/full' err.txt || fail "a full disk is named: $(cat err.txt)"
 
+# Whoever wants fewer false departures hears of them later, or not at all.
+"$CTL" replay --fences fences.geojson --fixes fixes.csv --datum wgs84 --false-left 0.1 --false-entered 0.5 >soon.txt || fail "rates"
+[[ $(sed -n 's/.*"type":"left".*"raised_ms":\([0-9]*\).*/\1/p' soon.txt) -lt $(sed -n 's/.*"type":"left".*"raised_ms":\([0-9]*\).*/\1/p' once.txt) ]] ||
+    fail "a departure that is told sooner: $(cat soon.txt)"
+"$CTL" replay --fences fences.geojson --fixes fixes.csv --datum wgs84 --miss 1 2>err.txt && fail "a rate of 1"
+grep -q -- "--miss: 1 is no share from 0.000001 to 0.5" err.txt || fail "the rate is named: $(cat err.txt)"
+
 # A zone that is passed between two fixes is explained by the way.
 cat >pond.geojson <<'END'
 {"type":"Feature","properties":{"id":"pond","kind":"danger","radius_m":40},"geometry":{"type":"Point","coordinates":[113.1,36.2]}}
