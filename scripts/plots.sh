@@ -6,7 +6,7 @@ set -uo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 BIN=${CAMPUS_BIN:-$ROOT/build/release/bin}
-DATA=${CAMPUS_DATA:-$ROOT/../shared/data}
+DATA=${CAMPUS_DATA:-}
 OUT=$ROOT/docs/plots
 WIDTH=900
 
