@@ -4,13 +4,16 @@
 #include <stdio.h>
 
 #include "bench/figures.h"
-#include "bench/presence_run.h"
+#include "bench/presence_claims.h"
+#include "bench/presence_frontier.h"
+#include "bench/presence_sum.h"
 #include "bench/presence_traces.h"
 #include "cli/cli.h"
 
 static const char usage[] =
-    "bench-presence [--quick] [--json FILE]\n"
+    "bench-presence [--quick] [--frontier] [--json FILE]\n"
     "  2,000 pupils x 10 school days at 60 s and 300 s, with gates and without; --quick: 200 x 3;\n"
+    "  --frontier: the same days by a range of wanted error rates too;\n"
     "  then the phones' day traces in the folder of real inputs, $CAMPUS_DATA";
 
 static const char rules_of_scoring[] =
@@ -19,21 +22,6 @@ static const char rules_of_scoring[] =
     "fix that counts and the one before it. A second alert is double, one without a crossing false.\n"
     "A crossing undone in less than one interval is brief, as is the one that undoes it: neither\n"
     "found nor missed. One more day before the first is not counted.\n";
-
-static double percent(uint64_t part, uint64_t whole)
-{
-    return whole == 0 ? 0 : 100.0 * (double)part / (double)whole;
-}
-
-static double seconds(const struct histogram *times_ms, double part)
-{
-    return times_ms->count == 0 ? 0 : (double)histogram_percentile(times_ms, part) / 1000;
-}
-
-static double per_10k(uint64_t count, const struct run_options *options)
-{
-    return 1e4 * (double)count / ((double)options->pupils * options->days);
-}
 
 enum { ROW_BYTES_MAX = 1024 };
 
@@ -57,35 +45,10 @@ static void print_rule(const char *name, const struct score *score,
         buffer_clear(&row);
         score_row(score, (enum score_type)type, &row);
         (void)printf("%-16s %s %16.1f\n", name, buffer_cstr(&row),
-                     per_10k(score->kinds[type].wrong, options));
+                     presence_per_10k(score->kinds[type].wrong, options));
     }
     buffer_release(&row);
     (void)fflush(stdout);
-}
-
-/* Entered and left together. */
-struct sum {
-    uint64_t crossings, found, wrong;
-    struct histogram delays_ms;
-};
-
-static void sum_up(const struct score *score, enum score_type from, enum score_type to,
-                   struct sum *ret)
-{
-    *ret = (struct sum){0};
-    for (uint32_t type = from; type <= to; type++) {
-        const struct score_kind *kind = &score->kinds[type];
-        ret->crossings += kind->crossings;
-        ret->found += kind->found;
-        ret->wrong += kind->wrong;
-        ret->delays_ms.count += kind->delays_ms.count;
-        if (kind->delays_ms.max > ret->delays_ms.max) {
-            ret->delays_ms.max = kind->delays_ms.max;
-        }
-        for (uint32_t i = 0; i < HISTOGRAM_BUCKETS; i++) {
-            ret->delays_ms.counts[i] += kind->delays_ms.counts[i];
-        }
-    }
 }
 
 static void add(struct figures *figures, const char *what, const struct run_options *options,
@@ -97,38 +60,39 @@ static void add(struct figures *figures, const char *what, const struct run_opti
     figures_add(figures, key, value);
 }
 
-static void add_sum(struct figures *figures, const char *what, const struct sum *sum,
+static void add_sum(struct figures *figures, const char *what, const struct presence_sum *sum,
                     const struct run_options *options)
 {
     char key[FIGURE_KEY_BYTES_MAX - sizeof "presence._300s"];
     (void)snprintf(key, sizeof key, "%sfound%s_pct", what, options->gates ? "" : "_no_gates");
-    add(figures, key, options, percent(sum->found, sum->crossings));
+    add(figures, key, options, presence_percent(sum->found, sum->crossings));
     (void)snprintf(key, sizeof key, "%sfalse%s_per_10k_pupil_days", what,
                    options->gates ? "" : "_no_gates");
-    add(figures, key, options, per_10k(sum->wrong, options));
+    add(figures, key, options, presence_per_10k(sum->wrong, options));
     (void)snprintf(key, sizeof key, "%sdelay%s_median_s", what, options->gates ? "" : "_no_gates");
-    add(figures, key, options, seconds(&sum->delays_ms, 50));
+    add(figures, key, options, presence_seconds(&sum->delays_ms, 50));
 }
 
 static void add_figures(struct figures *figures, uint32_t rule, const struct score *score,
                         const struct run_options *options)
 {
-    static struct sum sum;
-    sum_up(score, SCORE_ENTERED, SCORE_LEFT, &sum);
+    static struct presence_sum sum;
+    presence_sum_up(score, SCORE_ENTERED, SCORE_LEFT, &sum);
     if (rule == 0) {
         add_sum(figures, "", &sum, options);
     } else if (rule == 1 && options->gates) {
         add_sum(figures, "naive_", &sum, options);
     }
     if (rule == 0 && options->gates) { /* passes are no evidence for these */
-        sum_up(score, SCORE_DANGER, SCORE_DANGER, &sum);
+        presence_sum_up(score, SCORE_DANGER, SCORE_DANGER, &sum);
         add_sum(figures, "danger_", &sum, options);
-        sum_up(score, SCORE_PLACE_ENTERED, SCORE_PLACE_LEFT, &sum);
+        presence_sum_up(score, SCORE_PLACE_ENTERED, SCORE_PLACE_LEFT, &sum);
         add_sum(figures, "places_", &sum, options);
     }
 }
 
-static int measure(const struct run_options *options, struct figures *figures)
+static int measure(const struct run_options *options, struct claims *claims,
+                   struct figures *figures)
 {
     static struct run run;
     static struct score result;
@@ -142,6 +106,12 @@ static int measure(const struct run_options *options, struct figures *figures)
               options->interval_ms, &result);
         print_rule(i == 0 ? "evidence" : rule_kinds[i - 1].name, &result, options);
         add_figures(figures, i, &result, options);
+        if (i == 0) {
+            claims_take(claims, &run.raised[i]);
+        }
+    }
+    if (options->policy_count > 0) {
+        frontier_tell(&run, figures);
     }
     run_release(&run);
     return CLI_OK;
@@ -150,8 +120,9 @@ static int measure(const struct run_options *options, struct figures *figures)
 int main(int argc, char **argv)
 {
     const char *json = NULL;
-    bool quick = false;
-    const struct cli_option list[] = {{"--json", &json, NULL}, {"--quick", NULL, &quick}, {0}};
+    bool quick = false, frontier = false;
+    const struct cli_option list[] = {
+        {"--json", &json, NULL}, {"--quick", NULL, &quick}, {"--frontier", NULL, &frontier}, {0}};
     int words;
     int outcome = cli_options(argc, argv, list, usage, &words);
     if (outcome != CLI_OK) {
@@ -161,18 +132,24 @@ int main(int argc, char **argv)
         return cli_usage(usage, "takes no words");
     }
     static const uint32_t intervals_ms[] = {60000, 300000};
-    struct figures figures = {0};
+    struct presence_policy policies[FRONTIER_POLICIES];
+    frontier_policies(policies);
+    static struct claims claims;
+    static struct figures figures;
     (void)fputs(rules_of_scoring, stdout);
     for (uint32_t i = 0; i < 4; i++) {
         struct run_options options = {.pupils = quick ? 200 : 2000,
                                       .days = quick ? 3 : 10,
                                       .interval_ms = intervals_ms[i / 2],
-                                      .gates = i % 2 == 0};
-        outcome = measure(&options, &figures);
+                                      .gates = i % 2 == 0,
+                                      .policies = policies,
+                                      .policy_count = frontier ? FRONTIER_POLICIES : 0};
+        outcome = measure(&options, &claims, &figures);
         if (outcome != CLI_OK) {
             return outcome;
         }
     }
+    claims_tell(&claims, &figures);
     outcome = traces_bench(&figures);
     if (outcome != CLI_OK) {
         return outcome;

@@ -13,7 +13,7 @@
 
 #include "base/status.h"
 
-#define FIGURES_MAX          256u
+#define FIGURES_MAX          512u
 #define FIGURE_KEY_BYTES_MAX 64u
 
 struct figures {

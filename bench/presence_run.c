@@ -70,17 +70,19 @@ static struct score_mark *add_mark(struct run_marks *marks)
     return &marks->items[marks->count++];
 }
 
-static enum status step_engine(struct run *run, const struct engine_input *input, bool counts)
+static enum status step_engine(struct run *run, uint32_t which, const struct engine_input *input,
+                               bool counts)
 {
     static struct alert alerts[STEP_ALERTS_MAX];
     struct outbox outbox = {.alerts = alerts, .capacity = STEP_ALERTS_MAX};
-    engine_step(run->engine, input, &outbox);
+    struct run_marks *raised = &run->raised[which == 0 ? 0 : RULES + which];
+    engine_step(run->engines[which], input, &outbox);
     for (uint32_t i = 0; i < outbox.count && counts; i++) {
         if (alerts[i].type > ALERT_DANGER || alerts[i].earliest_ms < MIDNIGHT_MS + DAY_MS) {
             continue;
         }
         const struct fence *fence = fence_set_by_no(run->fences, alerts[i].fence_no);
-        struct score_mark *mark = add_mark(&run->raised[0]);
+        struct score_mark *mark = add_mark(raised);
         if (mark == NULL) {
             return STATUS_NO_MEMORY;
         }
@@ -91,9 +93,19 @@ static enum status step_engine(struct run *run, const struct engine_input *input
             .time_ms = alerts[i].time_ms,
             .earliest_ms = alerts[i].earliest_ms,
             .latest_ms = alerts[i].latest_ms,
-            .raised_ms = alerts[i].raised_ms};
+            .raised_ms = alerts[i].raised_ms,
+            .doubt_e6 = alerts[i].doubt_e6};
     }
     return STATUS_OK;
+}
+
+static enum status step_engines(struct run *run, const struct engine_input *input, bool counts)
+{
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; i <= run->options.policy_count && status == STATUS_OK; i++) {
+        status = step_engine(run, i, input, counts);
+    }
+    return status;
 }
 
 static enum status step_rules(struct run *run, const struct event *event, int64_t arrival_ms,
@@ -166,7 +178,7 @@ static enum status take(struct run *run, const struct sim_report *report, uint32
     struct engine_input input = {.type = INPUT_EVENT,
                                  .now_ms = report->arrival_ms,
                                  .u.event = {.origin = &origin, .event = &event}};
-    enum status status = step_engine(run, &input, day > 0);
+    enum status status = step_engines(run, &input, day > 0);
     if (status == STATUS_OK && event.type == EVENT_FIX) {
         status = step_rules(run, &event, report->arrival_ms, day > 0);
     }
@@ -221,6 +233,20 @@ static enum status run_day(struct run *run, const uint32_t *pupils, uint32_t num
     return status == STATUS_END ? STATUS_OK : status_detail_set(detail, status, "no memory");
 }
 
+static enum status make_engines(struct run *run, uint32_t pupils)
+{
+    ASSERT(run->options.policy_count <= RUN_POLICIES_MAX);
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; i <= run->options.policy_count && status == STATUS_OK; i++) {
+        struct engine_limits limits = {.cards_max = pupils, .presences_max = pupils * 16};
+        if (i > 0) {
+            limits.policy = run->options.policies[i - 1];
+        }
+        status = engine_new(&limits, &run->engines[i]);
+    }
+    return status;
+}
+
 static enum status make(struct run *run, struct status_detail *detail)
 {
     uint32_t schools = (run->options.pupils + RUN_SCHOOL_PUPILS - 1) / RUN_SCHOOL_PUPILS;
@@ -242,9 +268,8 @@ static enum status make(struct run *run, struct status_detail *detail)
     run->cards = calloc(pupils, sizeof *run->cards);
     run->gates = calloc((size_t)schools * SIM_GATES_MAX + 1, sizeof *run->gates);
     run->last_ms = calloc(pupils, sizeof *run->last_ms);
-    struct engine_limits limits = {.cards_max = pupils, .presences_max = pupils * 16};
     status = run->cards != NULL && run->gates != NULL && run->last_ms != NULL
-                 ? engine_new(&limits, &run->engine)
+                 ? make_engines(run, pupils)
                  : STATUS_NO_MEMORY;
     for (uint32_t i = 0; i < RULES && status == STATUS_OK; i++) {
         status = rule_init(&run->rules[i], &rule_kinds[i], pupils);
@@ -267,9 +292,9 @@ enum status run_days(struct run *run, const struct run_options *options,
         pupils[i] = i;
     }
     struct engine_input input = {.type = INPUT_DIRECTORY, .u.directory = run->directory};
-    status = step_engine(run, &input, false);
+    status = step_engines(run, &input, false);
     input = (struct engine_input){.type = INPUT_FENCES, .u.fences = run->fences};
-    status = status == STATUS_OK ? step_engine(run, &input, false) : status;
+    status = status == STATUS_OK ? step_engines(run, &input, false) : status;
     for (uint32_t day = 0; day <= options->days && status == STATUS_OK; day++) {
         status = run_day(run, pupils, day, detail);
     }
@@ -282,13 +307,15 @@ enum status run_days(struct run *run, const struct run_options *options,
 
 void run_release(struct run *run)
 {
-    engine_free(run->engine);
+    for (uint32_t i = 0; i <= RUN_POLICIES_MAX; i++) {
+        engine_free(run->engines[i]);
+    }
     fence_set_free(run->fences);
     directory_free(run->directory);
     for (uint32_t i = 0; i < RULES; i++) {
         rule_release(&run->rules[i]);
     }
-    for (uint32_t i = 0; i <= RULES; i++) {
+    for (uint32_t i = 0; i <= RULES + RUN_POLICIES_MAX; i++) {
         free(run->raised[i].items);
     }
     free(run->crossings.items);

@@ -1,7 +1,7 @@
 /*
  * presence_run.h - simulated school days through the engine and through the rules of peers.
  * Know: everyone gets the same fixes, in the order of arrival; gate passes and signals only the
- * engine. Day 0 warms up: what is raised or crossed in it does not count.
+ * engines, one of them with the default policy. Day 0 warms up: what is raised or crossed in it does not count.
  * Memory: run_release frees all.
  * Threads: one.
  */
@@ -19,7 +19,11 @@ struct run_options {
     uint32_t pupils, days;
     uint32_t interval_ms;
     bool gates; /* else passes are dropped */
+    const struct presence_policy *policies;
+    uint32_t
+        policy_count; /* of engines beside the one with the default, at most RUN_POLICIES_MAX */
 };
+enum { RUN_POLICIES_MAX = 12 };
 
 struct run_marks {
     struct score_mark *items;
@@ -31,11 +35,12 @@ struct run {
     struct sim_city city;
     struct directory *directory;
     struct fence_set *fences;
-    struct engine *engine;
+    struct engine *engines[1 + RUN_POLICIES_MAX]; /* the default first */
     struct rule rules[RULES];
     struct sequence *cards, *gates;
-    int64_t *last_ms;                   /* of a pupil's last fix that peers took */
-    struct run_marks raised[RULES + 1]; /* the engine's first */
+    int64_t *last_ms; /* of a pupil's last fix that peers took */
+    /* The default's, the rules', those by each other policy. */
+    struct run_marks raised[1 + RULES + RUN_POLICIES_MAX];
     struct run_marks crossings;
 };
 

@@ -18,6 +18,7 @@ enum { CLI_OK = 0, CLI_FAILED = 1, CLI_USAGE = 2 };
 
 /* One per file cmd_<name>.c */
 int cmd_alerts(int argc, char **argv);
+int cmd_delay(int argc, char **argv);
 int cmd_fences(int argc, char **argv);
 int cmd_import(int argc, char **argv);
 int cmd_locate(int argc, char **argv);

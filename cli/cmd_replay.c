@@ -1,4 +1,5 @@
 /* campusctl replay: a file of fixes against a file of fences, through the engine that runs live. */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,13 +10,14 @@
 #include "base/csv.h"
 #include "cli/cli.h"
 #include "cli/replay_why.h"
+#include "cli/wanted.h"
 #include "core/engine.h"
 #include "geo/geojson.h"
 #include "proto/cloudevent.h"
 
 static const char usage[] =
     "campusctl replay --fences F.geojson --fixes F.csv --datum wgs84|gcj02|bd09\n"
-    "                 [--summary] [--explain] [--silence]\n"
+    "  [--summary] [--explain] [--steps S.csv] [--silence] [--false-left RATE] [...]\n"
     "  F.csv: rows in the order of arrival (sorted by the column arrival where there is one), with a\n"
     "  header line naming the columns\n"
     "    card, time, lat, lon, accuracy_m   and, where known, arrival, source (gnss, wifi, cell)\n"
@@ -23,7 +25,8 @@ static const char usage[] =
     "  --datum  of the fixes, and of fences that name none\n"
     "  --explain  with each alert the steps of evidence that led to it: nats, see docs/presence.md\n"
     "  --silence  the clock goes on from arrival to arrival: tells also who falls silent on a school's ground\n"
-    "  prints one JSON object a line for each alert, in the order raised; - reads standard input";
+    "  --steps  every step of evidence as a row, whether it led to an alert or not\n"
+    "  prints one JSON object a line for each alert, in the order raised; - reads standard input\n" WANTED_USAGE;
 
 #define TIME_MS_LAST 253402300799999 /* the end of 9999 */
 enum { REFUSED_TOLD_MAX = 20, TICK_MS = 1000 };
@@ -42,10 +45,12 @@ struct row {
 };
 
 struct replay {
-    const char *fences_path, *fixes_path, *datum_name;
+    const char *fences_path, *fixes_path, *datum_name, *steps_path;
     bool summary, explain, silence, has_arrivals;
     int64_t tick_ms; /* the next one */
     enum geo_datum datum;
+    struct wanted wanted;
+    struct presence_rates rates;
     struct arena arena;
     struct text text; /* of the fixes */
     struct row *rows;
@@ -54,6 +59,8 @@ struct replay {
     struct directory *directory;
     struct engine *engine;
     struct why *why; /* with --explain */
+    FILE *steps;     /* with --steps */
+    struct buffer step;
     uint64_t alerts;
     struct status_detail detail;
 };
@@ -426,8 +433,8 @@ static void print_alert(const struct replay *replay, const struct alert *alert, 
                   alert_word((enum alert_type)alert->type), alert->time_ms, alert->raised_ms);
     cloudevent_doubts(line, alert);
     if (replay->why != NULL) {
-        buffer_printf(line, ",\"earliest_ms\":%" PRId64 ",\"latest_ms\":%" PRId64,
-                      alert->earliest_ms, alert->latest_ms);
+        buffer_printf(line, ",\"earliest_ms\":%" PRId64 ",\"latest_ms\":%" PRId64 ",\"sure\":%.6f",
+                      alert->earliest_ms, alert->latest_ms, 1 - alert->doubt_e6 / 1e6);
         why_write(line, replay->why, alert);
     }
     buffer_text(line, "}\n");
@@ -517,6 +524,53 @@ static enum status run_engine(struct replay *replay)
     return status;
 }
 
+static void take_step(void *context, const struct engine_reason *reason)
+{
+    struct replay *replay = context;
+    if (replay->why != NULL) {
+        why_take(replay->why, reason);
+    }
+    if (replay->steps != NULL) {
+        const struct fence *fence = fence_set_by_no(replay->fences, reason->fence_no);
+        buffer_clear(&replay->step);
+        why_row(&replay->step, replay->directory->pupils[reason->pupil_no].id,
+                fence != NULL ? fence->id : "", reason);
+        (void)fwrite(replay->step.data, 1, replay->step.size, replay->steps); /* asked at its end */
+    }
+}
+
+static enum status open_steps(struct replay *replay)
+{
+    if (replay->steps_path == NULL) {
+        return STATUS_OK;
+    }
+    replay->steps = fopen(replay->steps_path, "we");
+    if (replay->steps == NULL) {
+        return status_detail_set(&replay->detail, STATUS_IO, "%s: %s", replay->steps_path,
+                                 strerror(errno));
+    }
+    buffer_init(&replay->step, 1u << 16);
+    (void)fputs(WHY_COLUMNS, replay->steps);
+    return STATUS_OK;
+}
+
+/* Returns `status`, or what closing the file did where that was fine. */
+static enum status close_steps(struct replay *replay, enum status status)
+{
+    if (replay->steps == NULL) {
+        return status;
+    }
+    buffer_release(&replay->step);
+    bool failed = ferror(replay->steps) != 0;
+    failed = fclose(replay->steps) != 0 || failed;
+    replay->steps = NULL;
+    if (failed && status == STATUS_OK) {
+        return status_detail_set(&replay->detail, STATUS_IO, "%s: takes no more",
+                                 replay->steps_path);
+    }
+    return status;
+}
+
 static enum status make_engine(struct replay *replay)
 {
     uint64_t presences = (uint64_t)replay->directory->card_end * 64;
@@ -526,13 +580,14 @@ static enum status make_engine(struct replay *replay)
     struct engine_limits limits = {.cards_max = replay->directory->card_end,
                                    .presences_max = presences < REGISTRY_NUMBER_MAX
                                                         ? (uint32_t)presences
-                                                        : REGISTRY_NUMBER_MAX};
+                                                        : REGISTRY_NUMBER_MAX,
+                                   .policy = policy_of_rates(&replay->rates)};
     enum status status = engine_new(&limits, &replay->engine);
     if (status == STATUS_OK && replay->explain) {
         status = why_new(limits.cards_max, &replay->why);
     }
-    if (status == STATUS_OK && replay->why != NULL) {
-        engine_explain(replay->engine, why_take, replay->why);
+    if (status == STATUS_OK && (replay->why != NULL || replay->steps != NULL)) {
+        engine_explain(replay->engine, take_step, replay);
     }
     return status == STATUS_OK
                ? status
@@ -569,11 +624,15 @@ static int run(struct replay *replay)
         status = make_directory(replay);
     }
     if (status == STATUS_OK) {
+        status = open_steps(replay);
+    }
+    if (status == STATUS_OK) {
         status = make_engine(replay);
     }
     if (status == STATUS_OK) {
         status = run_engine(replay);
     }
+    status = close_steps(replay, status);
     if (status == STATUS_OK && replay->why != NULL && !why_is_whole(replay->why)) {
         status = status_detail_set(&replay->detail, STATUS_NO_MEMORY, "no memory for the steps");
     }
@@ -596,6 +655,8 @@ int cmd_replay(int argc, char **argv)
                                          {"--summary", NULL, &replay.summary},
                                          {"--explain", NULL, &replay.explain},
                                          {"--silence", NULL, &replay.silence},
+                                         {"--steps", &replay.steps_path, NULL},
+                                         WANTED_OPTIONS(&replay.wanted),
                                          {"--help", NULL, &help},
                                          {0}};
     int words = 0;
@@ -609,6 +670,9 @@ int cmd_replay(int argc, char **argv)
     if (words > 1 || replay.fences_path == NULL || replay.fixes_path == NULL ||
         replay.datum_name == NULL) {
         return cli_usage(usage, "replay needs --fences, --fixes and --datum");
+    }
+    if (wanted_rates(&replay.wanted, &replay.rates, &replay.detail) != STATUS_OK) {
+        return cli_usage(usage, "%s", replay.detail.text);
     }
     if (geo_datum_parse(text_of(replay.datum_name), &replay.datum) != STATUS_OK) {
         return cli_usage(usage, "no datum %s: wgs84, gcj02 or bd09", replay.datum_name);

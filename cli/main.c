@@ -13,6 +13,7 @@ int main(int argc, char **argv)
         {"locate", cmd_locate, "which fences of a file contain the points of a file, offline"},
         {"replay", cmd_replay, "fixes from a file against fences from a file, offline"},
         {"score", cmd_score, "raised alerts beside what truly happened: found, missed, false"},
+        {"delay", cmd_delay, "how soon crossings are told, by the error rates that are wanted"},
         {"status", cmd_status, "what a running campusd counts"},
         {NULL, NULL, NULL}};
     return cli_main(commands, argc, argv);

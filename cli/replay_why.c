@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct steps {
     uint32_t taken; /* the next one goes to taken % WHY_STEPS_MAX */
@@ -81,8 +82,22 @@ static double nats(int32_t mn)
     return mn / 1000.0;
 }
 
+/* What lies between two fixes is told at once. */
+static void write_way(struct buffer *out, const struct engine_reason *reason)
+{
+    buffer_printf(out,
+                  "{\"time_ms\":%" PRId64 ",\"by\":\"way\",\"way_s\":%u,\"distance_m\":%d,"
+                  "\"sum\":%.3f,\"needed\":%.3f,\"state\":\"%s\"}",
+                  reason->time_ms, reason->lasts_s, reason->distance_m, nats(reason->sum_mn),
+                  nats(reason->sum_needed_mn), state_word(reason->after));
+}
+
 static void write_step(struct buffer *out, const struct engine_reason *reason)
 {
+    if (reason->between) {
+        write_way(out, reason);
+        return;
+    }
     buffer_printf(out, "{\"time_ms\":%" PRId64 ",\"by\":\"%s\"", reason->time_ms, what_of(reason));
     if (reason->type == EVENT_FIX) {
         if (reason->accuracy_cm > 0) {
@@ -98,6 +113,44 @@ static void write_step(struct buffer *out, const struct engine_reason *reason)
                       reason->lasts_s, nats(reason->streak_mn), nats(reason->streak_needed_mn));
     }
     buffer_printf(out, ",\"state\":\"%s\"}", state_word(reason->after));
+}
+
+/* As RFC 4180 has it. */
+static void put_field(struct buffer *out, const char *text)
+{
+    if (strpbrk(text, ",\"\r\n") == NULL) {
+        buffer_text(out, text);
+        return;
+    }
+    buffer_text(out, "\"");
+    for (; *text != '\0'; text++) {
+        buffer_append(out, "\"\"", *text == '"' ? 1 : 0);
+        buffer_append(out, text, 1);
+    }
+    buffer_text(out, "\"");
+}
+
+/* With a pass the streak is not asked. */
+void why_row(struct buffer *out, const char *card, const char *fence,
+             const struct engine_reason *reason)
+{
+    put_field(out, card);
+    buffer_text(out, ",");
+    put_field(out, fence);
+    buffer_printf(out, ",%" PRId64 ",%s,", reason->time_ms,
+                  reason->between ? "way" : what_of(reason));
+    if (reason->accuracy_cm > 0) {
+        buffer_printf(out, "%.2f", reason->accuracy_cm / 100.0);
+    }
+    if (reason->type == EVENT_FIX) {
+        buffer_printf(out, ",%d,%d", reason->distance_m, reason->firm ? 1 : 0);
+    } else {
+        buffer_text(out, ",,");
+    }
+    buffer_printf(out, ",%.3f,%.3f,%.3f,%u,%.3f,%.3f,%s\n", nats(reason->word_mn),
+                  nats(reason->sum_mn), nats(reason->sum_needed_mn), reason->lasts_s,
+                  nats(reason->streak_mn), nats(reason->passed ? 0 : reason->streak_needed_mn),
+                  state_word(reason->after));
 }
 
 void why_write(struct buffer *out, const struct why *why, const struct alert *alert)

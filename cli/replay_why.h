@@ -22,6 +22,12 @@ void why_free(struct why *why);
 void why_take(void *why, const struct engine_reason *reason);
 /* Was there memory for all of them? */
 bool why_is_whole(const struct why *why);
+/* A step as a row of CSV, and the names of its columns. */
+void why_row(struct buffer *out, const char *card, const char *fence,
+             const struct engine_reason *reason);
+#define WHY_COLUMNS                                                                                \
+    "card,fence,time_ms,by,accuracy_m,distance_m,firm,word,sum,needed,lasts_s,streak,"             \
+    "streak_needed,state\n"
 /* Appends ,"why":[...] with the steps on the alert's fence since its run began, oldest first. */
 void why_write(struct buffer *out, const struct why *why, const struct alert *alert);
 

@@ -56,7 +56,9 @@ struct alert {
     int64_t raised_ms;                /* when it was known: arrival of what settled it */
     struct geo_point point;           /* last position known, with has_position */
     uint32_t accuracy_cm;
-    uint32_t doubts;     /* enum alert_doubt: entered, left, danger */
+    uint32_t doubts; /* enum alert_doubt: entered, left, danger */
+    uint32_t
+        doubt_e6; /* entered, left, danger: the chance that it is wrong, as the engine believes */
     struct origin cause; /* the report that settled it */
 };
 

@@ -11,9 +11,10 @@ enum {
     VAGUE_MS_MAX = 300000,     /* a run that was vague for longer did not begin there */
 };
 
-static int32_t enter_threshold(const struct fence *fence)
+static int32_t enter_threshold(const struct step *step, const struct fence *fence)
 {
-    return fence->kind == FENCE_DANGER ? EVIDENCE_DANGER_MN : EVIDENCE_ENTER_MN;
+    const struct presence_policy *policy = &step->engine->limits.policy;
+    return fence->kind == FENCE_DANGER ? policy->danger_mn : policy->enter_mn;
 }
 
 struct alert *step_raise_crossing(struct step *step, const struct fence *fence,
@@ -122,10 +123,11 @@ struct need {
 
 /* A missed danger harms most, and a place is told to those who asked for it: lies that last may cause
  * both. A school's ground is what absence and lessons are reckoned by. */
-static struct need need_to_enter(const struct fence *fence)
+static struct need need_to_enter(const struct step *step, const struct fence *fence)
 {
-    return (struct need){enter_threshold(fence),
-                         fence->kind == FENCE_SCHOOL ? EVIDENCE_STREAK_IN_MN : 0};
+    int32_t lasting_mn = step->engine->limits.policy.lasting_in_mn;
+    return (struct need){enter_threshold(step, fence),
+                         fence->kind == FENCE_SCHOOL ? lasting_mn : 0};
 }
 
 static bool is_far(const struct presence *presence)
@@ -133,10 +135,12 @@ static bool is_far(const struct presence *presence)
     return (presence->flags & PRESENCE_LAST_FIRM) != 0 && presence->away_m > FAR_M;
 }
 
-static struct need need_to_leave(const struct presence *presence)
+static struct need need_to_leave(const struct step *step, const struct presence *presence)
 {
+    const struct presence_policy *policy = &step->engine->limits.policy;
     bool quick = (presence->flags & PRESENCE_PASSED) != 0 || is_far(presence);
-    return (struct need){quick ? EVIDENCE_LEAVE_MN : EVIDENCE_FIVE_MN, EVIDENCE_STREAK_MN};
+    return (struct need){quick ? policy->leave_mn : policy_alone_mn(policy),
+                         policy->lasting_out_mn};
 }
 
 /* Is nothing else left that would explain the run? Single lies are behind the sum, the noise of a
@@ -155,20 +159,31 @@ static bool is_sure(const struct step *step, const struct presence *presence, in
 }
 
 /* Is it as sure as any state must be that there was nothing? By three fixes or more. */
-static bool is_over(const struct presence *presence, const struct word *word, int32_t streak)
+static bool is_over(const struct step *step, const struct presence *presence,
+                    const struct word *word, int32_t streak)
 {
-    return (presence->flags & PRESENCE_STREAK_FOR) != 0 && streak >= EVIDENCE_STREAK_MN &&
+    return (presence->flags & PRESENCE_STREAK_FOR) != 0 &&
+           streak >= step->engine->limits.policy.lasting_out_mn &&
            presence->lasts_s * INT64_C(1000) > word->dt_ms + word->dt_ms / 2;
 }
 
+/* How sure the run is: as the weakest excuse that was asked. */
+static int32_t surety_mn(const struct presence *presence, int32_t sum, int32_t streak,
+                         struct need need)
+{
+    bool asked = (presence->flags & PRESENCE_PASSED) == 0 && need.streak_mn > 0;
+    return asked && streak < sum ? streak : sum;
+}
+
 static void raise_run(struct step *step, const struct presence *presence, const struct fence *fence,
-                      enum alert_type type)
+                      enum alert_type type, int32_t sure_mn)
 {
     struct alert *alert = step_raise_crossing(step, fence, type, presence_run_ms(presence));
     alert->earliest_ms = presence_run_ms(presence) - presence->since_s * INT64_C(1000);
     bool exact =
         (presence->flags & PRESENCE_PASSED) != 0 ||
         step->event->time_ms < presence_run_ms(presence); /* a pass from before the last fix */
+    alert->doubt_e6 = evidence_wrong_e6(sure_mn);
     alert->latest_ms = exact ? presence_run_ms(presence) : step->event->time_ms;
     alert->doubts = run_doubts(step, presence);
 }
@@ -179,16 +194,17 @@ static void settle_unknown(struct step *step, uint32_t place, const struct word 
 {
     struct presences *presences = &step->engine->presences;
     struct presence *presence = &presences->items[place];
-    if (sum >= enter_threshold(word->fence)) {
+    int32_t leave_mn = step->engine->limits.policy.leave_mn;
+    if (sum >= enter_threshold(step, word->fence)) {
         presence->state = PRESENCE_INSIDE;
         end_run(presence);
         sum = 0;
-    } else if (sum <= -EVIDENCE_LEAVE_MN) {
+    } else if (sum <= -leave_mn) {
         if (fence_is_known(step->engine, presence->pupil_no, word->fence->no)) {
             presences_drop(presences, place);
             return;
         }
-        sum = -EVIDENCE_LEAVE_MN;
+        sum = -leave_mn;
     }
     presence->sum_mn = (int16_t)sum;
 }
@@ -198,11 +214,12 @@ static void settle_inside(struct step *step, uint32_t place, const struct word *
 {
     struct presences *presences = &step->engine->presences;
     struct presence *presence = &presences->items[place];
-    struct need need = need_to_leave(presence);
+    struct need need = need_to_leave(step, presence);
     bool left = is_sure(step, presence, -sum, streak, need) && step_has_room(step);
     if (left) {
         if (word->fence->kind != FENCE_DANGER) {
-            raise_run(step, presence, word->fence, ALERT_LEFT);
+            raise_run(step, presence, word->fence, ALERT_LEFT,
+                      surety_mn(presence, -sum, streak, need));
         }
         if (fence_is_known(step->engine, presence->pupil_no, word->fence->no)) {
             presences_drop(presences, place);
@@ -211,10 +228,11 @@ static void settle_inside(struct step *step, uint32_t place, const struct word *
         presence->state = PRESENCE_OUTSIDE;
         sum = 0;
     }
-    if (left || (sum == 0 && is_over(presence, word, streak))) {
+    if (left || (sum == 0 && is_over(step, presence, word, streak))) {
         end_run(presence);
     }
-    presence->sum_mn = (int16_t)(sum < -EVIDENCE_SUM_MN_MAX ? -EVIDENCE_SUM_MN_MAX : sum);
+    int32_t least_mn = -step->engine->sum_max_mn;
+    presence->sum_mn = (int16_t)(sum < least_mn ? least_mn : sum);
 }
 
 static void settle_outside(struct step *step, uint32_t place, const struct word *word, int32_t sum,
@@ -222,12 +240,13 @@ static void settle_outside(struct step *step, uint32_t place, const struct word 
 {
     struct presences *presences = &step->engine->presences;
     struct presence *presence = &presences->items[place];
-    struct need need = need_to_enter(word->fence);
+    struct need need = need_to_enter(step, word->fence);
     bool entered = is_sure(step, presence, sum, streak, need) && step_has_room(step);
-    bool over = sum == 0 && is_over(presence, word, streak);
+    bool over = sum == 0 && is_over(step, presence, word, streak);
     if (entered) {
         raise_run(step, presence, word->fence,
-                  word->fence->kind == FENCE_DANGER ? ALERT_DANGER : ALERT_ENTERED);
+                  word->fence->kind == FENCE_DANGER ? ALERT_DANGER : ALERT_ENTERED,
+                  surety_mn(presence, sum, streak, need));
         presence->state = PRESENCE_INSIDE;
         sum = 0;
     } else if (over && fence_is_known(step->engine, presence->pupil_no, word->fence->no)) {
@@ -237,7 +256,8 @@ static void settle_outside(struct step *step, uint32_t place, const struct word 
     if (entered || over) {
         end_run(presence);
     }
-    presence->sum_mn = (int16_t)(sum > EVIDENCE_SUM_MN_MAX ? EVIDENCE_SUM_MN_MAX : sum);
+    int32_t most_mn = step->engine->sum_max_mn;
+    presence->sum_mn = (int16_t)(sum > most_mn ? most_mn : sum);
 }
 
 /* What is not firm adds nothing and makes what was said before it doubtful, for a lie stands alone.
@@ -265,7 +285,7 @@ static void explain(const struct step *step, const struct presence *presence,
                     const struct word *word, int32_t sum, int32_t streak)
 {
     bool inside = presence->state == PRESENCE_INSIDE;
-    struct need need = inside ? need_to_leave(presence) : need_to_enter(word->fence);
+    struct need need = inside ? need_to_leave(step, presence) : need_to_enter(step, word->fence);
     struct engine_reason *reason = step->reason;
     reason->run_ms = presence_run_ms(presence);
     reason->sum_mn = sum;
@@ -352,14 +372,16 @@ static void take_impossible_pass(struct step *step, uint32_t place, const struct
     struct presence *presence = &step->engine->presences.items[place];
     bool inside = presence->state == PRESENCE_INSIDE;
     int32_t sum = inside ? -presence->sum_mn : presence->sum_mn;
-    int32_t threshold = inside ? EVIDENCE_LEAVE_MN : enter_threshold(word->fence);
+    int32_t threshold =
+        inside ? step->engine->limits.policy.leave_mn : enter_threshold(step, word->fence);
     bool was_wrong = sum >= SUM_OVER_MN && sum + EVIDENCE_PASS_MN >= threshold &&
                      word->fence->kind != FENCE_DANGER && step_has_room(step);
     if (step->reason != NULL) {
         explain(step, presence, word, presence->sum_mn + (was_wrong ? -word->mn : word->mn), 0);
     }
     if (was_wrong) {
-        raise_run(step, presence, word->fence, inside ? ALERT_LEFT : ALERT_ENTERED);
+        raise_run(step, presence, word->fence, inside ? ALERT_LEFT : ALERT_ENTERED,
+                  sum + EVIDENCE_PASS_MN);
         presence->state = inside ? PRESENCE_OUTSIDE : PRESENCE_INSIDE;
     }
     end_run(presence);

@@ -16,8 +16,10 @@ static void *on_lines(void *array)
 
 enum status engine_new(const struct engine_limits *limits, struct engine **ret)
 {
+    struct presence_policy policy = limits->policy;
     if (limits->cards_max == 0 || limits->cards_max > REGISTRY_NUMBER_MAX ||
-        limits->presences_max == 0 || limits->presences_max > REGISTRY_NUMBER_MAX) {
+        limits->presences_max == 0 || limits->presences_max > REGISTRY_NUMBER_MAX ||
+        !policy_fill(&policy)) {
         return STATUS_INVALID;
     }
     const size_t rounding = 192;
@@ -36,6 +38,8 @@ enum status engine_new(const struct engine_limits *limits, struct engine **ret)
     ASSERT(engine != NULL);
     engine->magic = ENGINE_MAGIC;
     engine->limits = *limits;
+    engine->limits.policy = policy;
+    engine->sum_max_mn = policy_sum_max_mn(&policy);
     engine->pupils =
         on_lines(arena_array(&arena, (size_t)limits->cards_max + 1, sizeof *engine->pupils));
     engine->owners = arena_array(&arena, limits->cards_max, sizeof *engine->owners);

@@ -19,6 +19,7 @@
 #include "core/event.h"
 #include "core/fences.h"
 #include "core/limits.h"
+#include "core/policy.h"
 #include "core/presence.h"
 
 struct engine;
@@ -26,9 +27,11 @@ struct engine;
 struct engine_limits {
     uint32_t cards_max;     /* card and pupil numbers below this */
     uint32_t presences_max; /* (pupil, fence) states at once; one outside makes room (presence.h) */
+    struct presence_policy policy; /* how sure to be; what is 0 has its default */
 };
 
-/* STATUS_NO_MEMORY, STATUS_INVALID (a limit is 0 or beyond REGISTRY_NUMBER_MAX). */
+/* STATUS_NO_MEMORY, STATUS_INVALID (a limit is 0 or beyond REGISTRY_NUMBER_MAX, or the policy asks for
+ * more than POLICY_MN_MAX). */
 enum status engine_new(const struct engine_limits *limits, struct engine **ret) MUST_CHECK;
 void engine_free(struct engine *engine);
 size_t engine_bytes(const struct engine *engine);
@@ -107,6 +110,9 @@ struct engine_reason {
     uint8_t type, kind;    /* of the event */
     uint8_t before, after; /* enum presence_state */
     bool firm, passed;     /* passed: a pass is in the run */
+    bool
+        between; /* a zone on the way between two fixes, of lasts_s, borne out by this one: distance and
+                   * sum are of the middle of what lies in it, run_ms is when the way came to it */
 };
 typedef void engine_tell(void *context, const struct engine_reason *reason);
 /* From here on each step is told, before its alerts; NULL: no longer. It decides nothing. */

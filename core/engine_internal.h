@@ -48,8 +48,9 @@ struct expected {
 
 struct engine {
     uint32_t magic;
-    struct arena arena; /* holds everything, this struct too */
-    struct engine_limits limits;
+    struct arena arena;          /* holds everything, this struct too */
+    struct engine_limits limits; /* the policy is whole */
+    int32_t sum_max_mn;          /* of a presence, by the policy */
     const struct directory *directory;
     const struct fence_set *fences;
     uint32_t set; /* how many fence sets there were */

@@ -77,8 +77,10 @@ int32_t evidence_doubt(int32_t sum_mn, int32_t base_mn)
     return base_mn + (sum_mn - base_mn) * 3 / 4;
 }
 
-/* -1000 * ln of the chance that a lie lasts so many minutes, and leads so many times 50 m away. */
-enum { LASTS_MINUTES = 12, LEADS_STEPS = 8, LEADS_STEP_M = 50 };
+/* -1000 * ln of the chance that a lie lasts so many minutes, and leads so many times 50 m away. Beyond the
+ * table, where nothing was measured, half of them last three minutes more, up to half an hour. */
+enum { LASTS_MINUTES = 12, LASTS_MINUTES_MAX = 30, TAIL_MN_A_MINUTE = 250 };
+enum { LEADS_STEPS = 8, LEADS_STEP_M = 50 };
 static const int16_t lasts_table[LASTS_MINUTES + 1] = {0,   0,    0,    0,    0,    200, 500,
                                                        800, 1200, 1700, 2500, 4000, 5000};
 static const int16_t leads_table[LEADS_STEPS + 1] = {0, 0, 0, 300, 800, 1500, 2500, 4500, 5500};
@@ -90,11 +92,35 @@ int32_t evidence_lasting_mn(int64_t lasts_ms, uint32_t away_m)
     int32_t lasts = lasts_table[LASTS_MINUTES], leads = leads_table[LEADS_STEPS];
     if (lasts_ms < LASTS_MINUTES * minute_ms) {
         lasts = between(lasts_table, lasts_ms * 1024 / minute_ms);
+    } else {
+        int64_t most_ms = LASTS_MINUTES_MAX * minute_ms;
+        int64_t over_ms = (lasts_ms < most_ms ? lasts_ms : most_ms) - LASTS_MINUTES * minute_ms;
+        lasts += (int32_t)(over_ms * TAIL_MN_A_MINUTE / minute_ms);
     }
     if (away_m < LEADS_STEPS * LEADS_STEP_M) {
         leads = between(leads_table, (int64_t)away_m * 1024 / LEADS_STEP_M);
     }
     return EVIDENCE_CAP_MN + lasts + leads;
+}
+
+/* 1e9 * exp(-i), and 1e4 * exp(-i / 8), rounded. */
+enum { NATS_LAST = 14, PARTS_A_NAT = 8 };
+static const int32_t nats_e9[NATS_LAST + 1] = {1000000000, 367879441, 135335283, 49787068, 18315639,
+                                               6737947,    2478752,   911882,    335463,   123410,
+                                               45400,      16702,     6144,      2260,     832};
+static const int16_t parts_e4[PARTS_A_NAT + 1] = {10000, 8825, 7788, 6873, 6065,
+                                                  5353,  4724, 4169, 3679};
+
+uint32_t evidence_wrong_e6(int32_t mn)
+{
+    if (mn <= 0) {
+        return 1000000;
+    }
+    if (mn >= NATS_LAST * 1000) {
+        return 1;
+    }
+    int64_t part_e4 = between(parts_e4, mn % 1000 * INT64_C(1024) * PARTS_A_NAT / 1000);
+    return (uint32_t)((nats_e9[mn / 1000] * part_e4 + 5000000) / 10000000);
 }
 
 int32_t evidence_fade(int32_t sum_mn, int32_t base_mn, int64_t dt_ms)

@@ -21,8 +21,8 @@
 /* A gate's direction is read wrong in 2 of 100 passes, and in a third of these so that it agrees with
  * where the pupil was: ln(149). A pass that does not agree is none of a new place. */
 #define EVIDENCE_PASS_MN 5004
-/* Wald's thresholds ln((1 - miss) / false), miss = 1 %. A false "left" frightens most, a missed
- * danger zone harms most: false = 0.02 %, 0.2 %, 1 % of the runs of evidence. */
+/* The default of core/policy.h. Wald's thresholds ln((1 - miss) / false), miss = 1 %. A false "left"
+ * frightens most, a missed danger zone harms most: false = 0.02 %, 0.2 %, 1 % of the runs of evidence. */
 #define EVIDENCE_LEAVE_MN  8507
 #define EVIDENCE_ENTER_MN  6205
 #define EVIDENCE_DANGER_MN 4595
@@ -30,16 +30,12 @@
  * a place, which lasts for hours. A ground bounds how deep inside noise can lead. */
 #define EVIDENCE_FIRM_OUT 72
 #define EVIDENCE_FIRM_IN  32
-/* As sure as that must it be that no lie has lasted for so long: false = 0.06 %, and 1 % of those that
- * hit a ground, which few of them do. */
+/* As sure as that must it be that no lie has lasted for so long: these are rarer than single ones, by 3,
+ * or 4.5 where they must hit a ground, so false = 0.06 %, 0.9 %. */
 #define EVIDENCE_STREAK_MN    7409
 #define EVIDENCE_STREAK_IN_MN 4700
-/* A lie that lasts has two fixes at least, so that five are more than two of them. */
-#define EVIDENCE_FIVE_MN 15000
 /* That a single lie comes just before one that lasts is less likely by a factor of 4.5. */
 #define EVIDENCE_LIE_BEFORE_MN 1500
-/* As much more than the highest threshold as a lie takes away again. */
-#define EVIDENCE_SUM_MN_MAX (EVIDENCE_FIVE_MN + EVIDENCE_CAP_MN)
 /* Every fix counts at least this much, however soon it follows. */
 #define EVIDENCE_WEIGHT_MIN 10
 #define EVIDENCE_ONE        1024
@@ -57,6 +53,8 @@ int32_t evidence_weight(int64_t dt_ms);
 /* The most that fixes can say which have agreed for lasts_ms and are away_m from the boundary: one
  * lie that lasts may have told them all. */
 int32_t evidence_lasting_mn(int64_t lasts_ms, uint32_t away_m);
+/* The chance that what so much evidence says is wrong, exp(-mn), in millionths: at least 1. */
+uint32_t evidence_wrong_e6(int32_t mn);
 /* What is left of a sum after dt_ms: 1 % less a minute, a fifth less over one gap at most, of what is
  * not owed to a pass (base_mn): a pass does not age. */
 int32_t evidence_fade(int32_t sum_mn, int32_t base_mn, int64_t dt_ms);

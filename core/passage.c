@@ -122,10 +122,15 @@ static int32_t distance_to_cm(const struct geo_index *index, uint32_t shape, str
                      100.0F);
 }
 
-/* Is the pupil sure to have been inside in the middle of the stretch? Each end of the way says what
+/* The middle of a stretch: how deep inside (negative), and how sure that is. */
+struct depth {
+    int32_t distance_cm, mn;
+};
+
+/* How sure is it that the pupil was inside in the middle of the stretch? Each end of the way says what
  * a fix in that place would say, if it were as vague as the end and the way's bend together. */
-static bool convinces(const struct way *way, const struct geo_index *index,
-                      const struct geo_stretch *stretch)
+static struct depth depth_of(const struct way *way, const struct geo_index *index,
+                             const struct geo_stretch *stretch)
 {
     const int32_t sigmas_max = 4; /* where words do not grow any more */
     int64_t middle = (int64_t)((stretch->from + stretch->to) / 2 * ONE);
@@ -137,7 +142,7 @@ static bool convinces(const struct way *way, const struct geo_index *index,
     int32_t sum =
         evidence_position_mn(distance, sigma_a_cm) +
         evidence_position_mn(distance, sigma_b_cm) * evidence_weight(way->ms) / EVIDENCE_ONE;
-    return sum >= EVIDENCE_DANGER_MN;
+    return (struct depth){distance, sum};
 }
 
 /* A zone with evidence under way is left to it. */
@@ -147,6 +152,32 @@ static bool may_warn(const struct step *step, const struct fence *fence)
            fence_is_known(step->engine, step->pupil_no, fence->no) &&
            presences_find(&step->engine->presences, step->pupil_no, fence->no) == 0 &&
            step_has_room(step);
+}
+
+/* One step for the whole passage: nothing was said of the zone before it. */
+static void tell(const struct step *step, const struct way *way, const struct alert *alert,
+                 struct depth depth)
+{
+    const struct engine *engine = step->engine;
+    if (engine->tell == NULL) {
+        return;
+    }
+    const struct engine_reason reason = {.time_ms = step->event->time_ms,
+                                         .run_ms = alert->time_ms,
+                                         .pupil_no = step->pupil_no,
+                                         .fence_no = alert->fence_no,
+                                         .fence_version = alert->fence_version,
+                                         .distance_m = depth.distance_cm / 100,
+                                         .word_mn = depth.mn,
+                                         .sum_mn = depth.mn,
+                                         .sum_needed_mn = engine->limits.policy.danger_mn,
+                                         .lasts_s = (uint32_t)(way->ms / 1000),
+                                         .type = EVENT_FIX,
+                                         .before = PRESENCE_OUTSIDE,
+                                         .after = PRESENCE_OUTSIDE,
+                                         .firm = true,
+                                         .between = true};
+    engine->tell(engine->tell_context, &reason);
 }
 
 /* The stretches of one shape: its first that convinces is the passage, unless a fix before or after
@@ -160,13 +191,16 @@ static void judge_zone(struct step *step, const struct way *way,
         return;
     }
     for (uint32_t i = 0; i < count; i++) {
-        if (convinces(way, fences->index, &stretches[i])) {
+        struct depth depth = depth_of(way, fences->index, &stretches[i]);
+        if (depth.mn >= step->engine->limits.policy.danger_mn) {
             int64_t from = (int64_t)(stretches[i].from * ONE);
             if (!covers(fences->index, stretches[i].shape, way->next)) {
                 struct alert *alert = step_raise_crossing(step, fence, ALERT_DANGER,
                                                           way->start_ms + way->ms * from / ONE);
                 alert->earliest_ms = way->start_ms;
                 alert->latest_ms = way->start_ms + way->ms;
+                alert->doubt_e6 = evidence_wrong_e6(depth.mn);
+                tell(step, way, alert, depth);
             }
             return;
         }

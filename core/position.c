@@ -171,7 +171,7 @@ static void settle_base(struct engine *engine, uint32_t pupil_no, int32_t weight
         return;
     }
     int32_t sum = evidence_fade(pupil->base_mn, 0, dt_ms) + EVIDENCE_CAP_MN * weight / EVIDENCE_ONE;
-    if (sum >= EVIDENCE_LEAVE_MN) {
+    if (sum >= engine->limits.policy.leave_mn) {
         pupil->settled_in = engine->set;
         sum = 0;
     }

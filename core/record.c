@@ -24,7 +24,7 @@ struct refused_head {
 _Static_assert(sizeof(struct refused_head) == 32, "records lie on disk");
 
 /* struct alert with bytes for its truth values: a byte of a disk need not be a bool. Journals from
- * before there were doubts have 0 in their place: none. */
+ * before there were doubts have 0 in their place: none. How sure it was is told by its JSON. */
 struct alert_head {
     uint64_t cause_end;
     uint8_t type, severity, direction, late;

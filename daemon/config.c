@@ -9,7 +9,7 @@
 #include "base/assert.h"
 #include "base/text.h"
 
-enum setting_kind { TEXT_KIND, NUMBER_KIND, CHOICE_KIND, LIST_KIND };
+enum setting_kind { TEXT_KIND, NUMBER_KIND, RATE_KIND, CHOICE_KIND, LIST_KIND };
 
 struct setting {
     const char *key, *initial;
@@ -67,6 +67,50 @@ static enum status set_number(struct config *config, const struct setting *setti
     return STATUS_OK;
 }
 
+/* Millionths as a share: 200 is 0.0002. Below one. */
+static void print_rate(uint64_t rate_e6, struct buffer *out)
+{
+    char digits[16];
+    (void)snprintf(digits, sizeof digits, "%06u", (unsigned)rate_e6);
+    size_t length = 6;
+    while (length > 1 && digits[length - 1] == '0') {
+        length--;
+    }
+    buffer_printf(out, "0.%.*s", (int)length, digits);
+}
+
+static enum status refuse_rate(const struct setting *setting, struct text value,
+                               struct status_detail *detail)
+{
+    char text[64];
+    struct buffer range;
+    buffer_init(&range, sizeof text);
+    print_rate(setting->low, &range);
+    buffer_text(&range, "..");
+    print_rate(setting->high, &range);
+    (void)snprintf(text, sizeof text, "%s", buffer_cstr(&range));
+    buffer_release(&range);
+    return status_detail_set(detail, STATUS_INVALID,
+                             "%s: \"%.*s\" is no share within %s in steps of 0.000001",
+                             setting->key, TEXT_FMT(value), text);
+}
+
+static enum status set_rate(struct config *config, const struct setting *setting, struct text value,
+                            struct status_detail *detail)
+{
+    double rate;
+    if (text_to_double(value, &rate) != STATUS_OK || !(rate > 0 && rate < 1)) {
+        return refuse_rate(setting, value, detail);
+    }
+    uint64_t rate_e6 = (uint64_t)(rate * 1e6 + 0.5);
+    double rest = rate * 1e6 - (double)rate_e6;
+    if (rate_e6 < setting->low || rate_e6 > setting->high || rest > 0.001 || rest < -0.001) {
+        return refuse_rate(setting, value, detail);
+    }
+    *NUMBER_OF(config, setting) = rate_e6;
+    return STATUS_OK;
+}
+
 static enum status set_choice(struct config *config, const struct setting *setting,
                               struct text value, struct status_detail *detail)
 {
@@ -113,6 +157,8 @@ static enum status set_value(struct config *config, const struct setting *settin
         return set_text(config, setting, value, TEXT_OF(config, setting), detail);
     case NUMBER_KIND:
         return set_number(config, setting, value, detail);
+    case RATE_KIND:
+        return set_rate(config, setting, value, detail);
     case CHOICE_KIND:
         return set_choice(config, setting, value, detail);
     case LIST_KIND:
@@ -388,6 +434,9 @@ static void print_value(const struct config *config, const struct setting *setti
             out, "%llu",
             (unsigned long long)*(const uint64_t *)((const char *)config + setting->offset));
         break;
+    case RATE_KIND:
+        print_rate(*(const uint64_t *)((const char *)config + setting->offset), out);
+        break;
     case CHOICE_KIND:
         text = setting->unit;
         for (uint64_t i = *(const uint64_t *)((const char *)config + setting->offset); i > 0; i--) {
@@ -408,6 +457,12 @@ static void print_about(const struct setting *setting, const char *indent, struc
     case NUMBER_KIND:
         buffer_printf(out, "%llu..%llu %s", (unsigned long long)setting->low,
                       (unsigned long long)setting->high, setting->unit);
+        break;
+    case RATE_KIND:
+        print_rate(setting->low, out);
+        buffer_text(out, "..");
+        print_rate(setting->high, out);
+        buffer_printf(out, " %s", setting->unit);
         break;
     case CHOICE_KIND:
         buffer_text(out, setting->unit);

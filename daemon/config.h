@@ -26,6 +26,7 @@ struct config_list {
 
 #define CONFIG_TYPE_TEXT   const char *
 #define CONFIG_TYPE_NUMBER uint64_t
+#define CONFIG_TYPE_RATE   uint64_t /* millionths */
 #define CONFIG_TYPE_CHOICE uint64_t
 #define CONFIG_TYPE_LIST   struct config_list
 

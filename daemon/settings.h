@@ -1,7 +1,7 @@
 /*
  * settings.h - the table of every setting of campusd: parser, checks, --print-config and the manual
  * are made from it. X(kind, field, key, default, low, high, unit, reload, sentence) kind    TEXT,
- * NUMBER, CHOICE, LIST (of texts) reload  1: taken over on SIGHUP; 0: needs a restart choices of a
+ * NUMBER, RATE (a share; low and high in millionths), CHOICE, LIST (of texts) reload  1: taken over on SIGHUP; 0: needs a restart choices of a
  * CHOICE are the words in its unit column, in the order of their values
  */
 #ifndef DAEMON_SETTINGS_H
@@ -55,6 +55,15 @@
       "Datum of fixes that do not name theirs.")                                                   \
     X(NUMBER, card_receipt_ms, "card.receipt_ms", "20", 1, 10000, "ms", 0,                         \
       "Receipts to the same card within this time leave as one.")                                  \
+    X(RATE, presence_false_left, "presence.false_left", "0.0002", 1, 500000,                       \
+      "of the runs of evidence", 0,                                                                \
+      "How many departures may be told that were none; fewer are told later: docs/presence.md.")   \
+    X(RATE, presence_false_entered, "presence.false_entered", "0.002", 1, 500000,                  \
+      "of the runs of evidence", 0, "The same of arrivals.")                                       \
+    X(RATE, presence_false_danger, "presence.false_danger", "0.01", 1, 500000,                     \
+      "of the runs of evidence", 0, "The same of danger zones.")                                   \
+    X(RATE, presence_miss, "presence.miss", "0.01", 1, 500000, "of the crossings", 0,              \
+      "How many may be missed for want of evidence; hardly moves what is asked.")                  \
     X(NUMBER, limit_cards, "limit.cards", "300000", 100, 8000000, "cards", 0,                      \
       "Cards, pupils and gates are numbered below this; memory is set aside for them at boot.")    \
     X(NUMBER, limit_presences, "limit.presences", "1000000", 1000, 64000000, "states", 0,          \

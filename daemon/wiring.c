@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "broker-bridge/topic.h"
+#include "core/rates.h"
 #include "core/record.h"
 #include "daemon/wiring_internal.h"
 #include "proto/codec.h"
@@ -428,7 +429,13 @@ static enum status boot_state(struct campusd *campusd)
 {
     const struct config *config = campusd->config;
     uint32_t cards = (uint32_t)config->limit_cards;
-    const struct engine_limits limits = {cards, (uint32_t)config->limit_presences};
+    const struct presence_rates rates = {.left_e6 = (uint32_t)config->presence_false_left,
+                                         .entered_e6 = (uint32_t)config->presence_false_entered,
+                                         .danger_e6 = (uint32_t)config->presence_false_danger,
+                                         .miss_e6 = (uint32_t)config->presence_miss};
+    const struct engine_limits limits = {.cards_max = cards,
+                                         .presences_max = (uint32_t)config->limit_presences,
+                                         .policy = policy_of_rates(&rates)};
     const struct ingest_options ingest = {.cards_max = cards,
                                           .gates_max = cards,
                                           .datum_default = (enum geo_datum)(config->card_datum + 1),

@@ -100,6 +100,14 @@ static void put_cause(struct buffer *out, const struct alert *alert,
                   (unsigned long long)cause->seq, alert->index);
 }
 
+/* To four decimals, and never surer than the engine is: doubt is rounded up. */
+static void put_sure(struct buffer *out, uint32_t doubt_e6)
+{
+    uint32_t doubt_e4 = (doubt_e6 + 99) / 100;
+    buffer_printf(out, ",\"sure\":%u.%04u", doubt_e4 == 0 ? 1u : 0u,
+                  doubt_e4 == 0 || doubt_e4 > 10000 ? 0u : 10000 - doubt_e4);
+}
+
 static void put_data(struct buffer *out, const struct alert *alert,
                      const struct directory *directory, const struct fence_set *fences)
 {
@@ -121,6 +129,7 @@ static void put_data(struct buffer *out, const struct alert *alert,
     if (alert->type <= ALERT_DANGER) {
         put_number(out, "earliest_ms", alert->earliest_ms);
         put_number(out, "latest_ms", alert->latest_ms);
+        put_sure(out, alert->doubt_e6);
     }
     put_number(out, "raised_ms", alert->raised_ms);
     buffer_printf(out, ",\"late\":%s", alert->late ? "true" : "false");

@@ -1,6 +1,6 @@
 #!/bin/bash
 # Installs the Debian packages that are missing: `run` = to build and run, `all` = to test and lint too, `bench` = to run
-# and to measure beside GEOS's C++ classes and count instructions.
+# and to measure beside GEOS's C++ classes and count instructions, `docs` = to run and to draw docs/plots.
 set -uo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -10,6 +10,7 @@ RUN_PACKAGES=(gcc libc6-dev cmake ninja-build pkg-config ccache gzip
     mosquitto postgresql-15 postgresql-client-15)
 TEST_PACKAGES=(mosquitto-clients clang clang-tidy clang-format cppcheck)
 BENCH_PACKAGES=(g++ libgeos++-dev valgrind)
+DOCS_PACKAGES=(gnuplot-nox)
 
 missing_of() {
     local package
@@ -71,7 +72,8 @@ main() {
     run) ;;
     all) packages+=("${TEST_PACKAGES[@]}") ;;
     bench) packages+=("${BENCH_PACKAGES[@]}") ;;
-    *) die "deps: \"$1\" is none of run, all, bench" ;;
+    docs) packages+=("${DOCS_PACKAGES[@]}") ;;
+    *) die "deps: \"$1\" is none of run, all, bench, docs" ;;
     esac
     if ! command -v dpkg-query >/dev/null; then
         say "this is no Debian: make sure that these are installed: ${packages[*]}"

@@ -72,9 +72,9 @@ static struct score_mark *best_of(struct score_mark *group, uint32_t count,
     return best;
 }
 
-static void judge(struct score_mark *crossing, const struct score_mark *alert,
-                  struct score_kind *kind)
+static void judge(struct score_mark *crossing, struct score_mark *alert, struct score_kind *kind)
 {
+    alert->wrong = crossing == NULL;
     if (crossing == NULL) {
         kind->wrong++;
     } else if (crossing->brief) {

@@ -34,6 +34,8 @@ struct score_mark {
     uint32_t pupil_no, fence_no;
     uint8_t type;      /* enum score_type */
     bool brief, taken; /* crossings: set by score */
+    bool wrong;        /* alerts: set by score, there was no such crossing */
+    uint32_t doubt_e6; /* alerts: as they tell it; not scored */
     int64_t time_ms;
     int64_t earliest_ms, latest_ms, raised_ms; /* alerts */
 };

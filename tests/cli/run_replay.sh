@@ -48,6 +48,45 @@ grep -q '"fence_version":1,"why":\[{"time_ms":1772400600000,"by":"unknown","accu
     fail "the first step: $(head -n 1 why.txt)"
 grep -q '"state":"outside"},{"time_ms":[0-9]*,"by":"unknown",[^}]*"state":"inside"}\]}$' why.txt || fail "the last step: $(head -n 1 why.txt)"
 
+grep -q '"latest_ms":[0-9]*,"sure":0.99[0-9]*,"fence_version"' why.txt || fail "how sure: $(head -n 1 why.txt)"
+
+# --steps tells every step, of those that led to nothing too
+"$CTL" replay --fences fences.geojson --fixes fixes.csv --datum wgs84 --steps steps.csv >out.txt || fail "steps"
+cmp -s out.txt once.txt || fail "steps changes the alerts"
+head -n 1 steps.csv | grep -q '^card,fence,time_ms,by,accuracy_m,distance_m,firm,word,sum,needed,' || fail "columns: $(head -n 1 steps.csv)"
+(($(grep -c '^walker,yard,[0-9]*,unknown,10.00,-\{0,1\}[0-9]*,1,' steps.csv) == 13)) || fail "the steps: $(cat steps.csv)"
+grep -q ',outside$' steps.csv && grep -q ',inside$' steps.csv || fail "the states: $(cat steps.csv)"
+"$CTL" replay --fences fences.geojson --fixes fixes.csv --datum wgs84 --steps /dev/full >out.txt 2>err.txt && fail "a full disk"
+grep -q '/dev/full' err.txt || fail "a full disk is named: $(cat err.txt)"
+
+# Whoever wants fewer false departures hears of them later, or not at all.
+"$CTL" replay --fences fences.geojson --fixes fixes.csv --datum wgs84 --false-left 0.1 --false-entered 0.5 >soon.txt || fail "rates"
+[[ $(sed -n 's/.*"type":"left".*"raised_ms":\([0-9]*\).*/\1/p' soon.txt) -lt $(sed -n 's/.*"type":"left".*"raised_ms":\([0-9]*\).*/\1/p' once.txt) ]] ||
+    fail "a departure that is told sooner: $(cat soon.txt)"
+"$CTL" replay --fences fences.geojson --fixes fixes.csv --datum wgs84 --miss 1 2>err.txt && fail "a rate of 1"
+grep -q -- "--miss: 1 is no share from 0.000001 to 0.5" err.txt || fail "the rate is named: $(cat err.txt)"
+
+# A zone that is passed between two fixes is explained by the way.
+cat >pond.geojson <<'END'
+{"type":"Feature","properties":{"id":"pond","kind":"danger","radius_m":40},"geometry":{"type":"Point","coordinates":[113.1,36.2]}}
+END
+{
+    echo card,time,lat,lon,accuracy_m,source
+    for ((i = 0; i < 12; i++)); do
+        case $i in
+        [0-6]) lon=113.097 ;;
+        7) lon=113.0991 ;;
+        8) lon=113.1009 ;;
+        *) lon=113.10$((i - 7)) ;;
+        esac
+        echo "walker,$((1772400000 + i * 60)),36.2,$lon,10,gnss"
+    done
+} >fixes.csv
+"$CTL" replay --fences pond.geojson --fixes fixes.csv --datum wgs84 --explain >out.txt || fail "the pond"
+grep -q '"type":"danger",.*"why":\[{"time_ms":[0-9]*,"by":"way","way_s":60,"distance_m":-[34][0-9],"sum":[5-7].[0-9]*,"needed":4.595,"state":"outside"}\]}$' out.txt ||
+    fail "the way past the pond: $(cat out.txt)"
+walk >fixes.csv
+
 # RFC 3339 says the same as Unix seconds
 awk -F, -v OFS=, 'NR > 1 {$2 = strftime("%Y-%m-%dT%H:%M:%SZ", $2, 1)} {print}' fixes.csv >other.csv 2>/dev/null &&
     [[ $(wc -l <other.csv) == 31 ]] &&

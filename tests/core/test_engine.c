@@ -136,7 +136,12 @@ static void limits_that_are_none_are_refused(void **state)
 {
     (void)state;
     static const struct engine_limits bad[] = {
-        {0, 10}, {10, 0}, {REGISTRY_NUMBER_MAX + 1, 10}, {10, REGISTRY_NUMBER_MAX + 1}};
+        {.presences_max = 10},
+        {.cards_max = 10},
+        {.cards_max = REGISTRY_NUMBER_MAX + 1, .presences_max = 10},
+        {.cards_max = 10, .presences_max = REGISTRY_NUMBER_MAX + 1},
+        {.cards_max = 10, .presences_max = 10, .policy = {.leave_mn = -1}},
+        {.cards_max = 10, .presences_max = 10, .policy = {.lasting_in_mn = POLICY_MN_MAX + 1}}};
     struct engine *engine;
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         assert_int_equal(engine_new(&bad[i], &engine), STATUS_INVALID);

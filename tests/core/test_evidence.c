@@ -45,6 +45,7 @@ static void thresholds_follow_from_the_wanted_error_rates(void **state)
     assert_int_equal(EVIDENCE_DANGER_MN, lround(1000 * log(0.99 / 0.01)));
     assert_int_equal(EVIDENCE_PASS_MN, lround(1000 * log(149)));
     assert_int_equal(EVIDENCE_STREAK_MN, lround(1000 * log(0.99 / 0.0006)));
+    assert_int_equal(EVIDENCE_STREAK_IN_MN, lround(1000 * log(0.99 / 0.009)));
     assert_int_equal(EVIDENCE_LIE_BEFORE_MN, lround(10 * log(4.5)) * 100);
 }
 
@@ -54,7 +55,6 @@ static void what_one_word_and_one_pass_can_do(void **state)
     assert_true(EVIDENCE_CAP_MN < EVIDENCE_DANGER_MN && 2 * EVIDENCE_CAP_MN < EVIDENCE_LEAVE_MN);
     assert_true(EVIDENCE_PASS_MN < EVIDENCE_ENTER_MN);
     assert_true(EVIDENCE_PASS_MN + EVIDENCE_CAP_MN > EVIDENCE_LEAVE_MN);
-    assert_true(EVIDENCE_SUM_MN_MAX <= INT16_MAX);
 }
 
 static void the_longer_and_the_farther_the_less_is_it_one_lie(void **state)
@@ -66,11 +66,26 @@ static void the_longer_and_the_farther_the_less_is_it_one_lie(void **state)
         uint32_t away_m = (uint32_t)ms / 1000;
         assert_true(evidence_lasting_mn(60000, away_m + 1) >= evidence_lasting_mn(60000, away_m));
     }
-    assert_int_equal(evidence_lasting_mn(INT64_MAX, 0), evidence_lasting_mn(720000, 0));
+    assert_int_equal(evidence_lasting_mn(720000, 0), EVIDENCE_CAP_MN + 5000);
+    assert_int_equal(evidence_lasting_mn(1080000, 0), EVIDENCE_CAP_MN + 6500);
+    assert_int_equal(evidence_lasting_mn(INT64_MAX, 0), evidence_lasting_mn(1800000, 0));
     assert_int_equal(evidence_lasting_mn(0, UINT32_MAX), evidence_lasting_mn(0, 400));
     assert_true(evidence_lasting_mn(480000, 100) < EVIDENCE_STREAK_MN);
     assert_true(evidence_lasting_mn(720000, 100) >= EVIDENCE_STREAK_MN);
     assert_true(evidence_lasting_mn(120000, 400) >= EVIDENCE_STREAK_MN);
+}
+
+static void the_chance_of_being_wrong_follows_its_formula(void **state)
+{
+    (void)state;
+    for (int32_t mn = 1; mn < 16000; mn += 7) {
+        double wrong_e6 = 1e6 * exp(-mn / 1000.0);
+        assert_true(fabs(evidence_wrong_e6(mn) - wrong_e6) <= 1 + wrong_e6 / 400);
+        assert_true(evidence_wrong_e6(mn + 7) <= evidence_wrong_e6(mn));
+    }
+    assert_int_equal(evidence_wrong_e6(INT32_MIN), 1000000);
+    assert_int_equal(evidence_wrong_e6(0), 1000000);
+    assert_int_equal(evidence_wrong_e6(INT32_MAX), 1);
 }
 
 static void what_is_doubtful_fades_to_what_a_pass_left(void **state)
@@ -118,6 +133,7 @@ int main(void)
         cmocka_unit_test(thresholds_follow_from_the_wanted_error_rates),
         cmocka_unit_test(what_one_word_and_one_pass_can_do),
         cmocka_unit_test(the_longer_and_the_farther_the_less_is_it_one_lie),
+        cmocka_unit_test(the_chance_of_being_wrong_follows_its_formula),
         cmocka_unit_test(what_is_doubtful_fades_to_what_a_pass_left),
         cmocka_unit_test(sums_fade_with_age_but_one_gap_leaves_most),
         cmocka_unit_test(no_receiver_is_believed_below_the_floor_of_its_source),

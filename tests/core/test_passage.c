@@ -1,5 +1,6 @@
 #include <math.h>
 
+#include "core/evidence.h"
 #include "tests/check.h"
 #include "tests/core/random.h"
 #include "tests/core/town.h"
@@ -48,6 +49,40 @@ static void a_pond_between_two_fixes_is_told_when_the_next_one_bears_them_out(vo
     assert_int_equal(alert->raised_ms, town_ms(581));
     assert_int_equal(engine_presence(town->engine, 1, TOWN_POND_FENCE), PRESENCE_OUTSIDE);
     assert_int_equal(town_stay(town, 1, 640, 10, 60, 0, 760), 0); /* once */
+}
+
+struct told {
+    struct engine_reason last;
+    uint32_t count;
+};
+
+static void take_reason(void *context, const struct engine_reason *reason)
+{
+    struct told *told = context;
+    told->last = *reason;
+    told->count++;
+}
+
+static void a_passage_is_explained_in_one_step(void **state)
+{
+    struct town *town = *state;
+    struct told told = {.count = 0};
+    (void)town_stay(town, 1, 0, 6, 60, 0, 420);
+    engine_explain(town->engine, take_reason, &told);
+    assert_int_equal(WALK(town, 60, 8, 0, 420, 520, 680, 760), 1);
+    const struct alert *alert = town_last(town);
+    assert_int_equal(told.count, 1); /* no fix lay in the pond */
+    assert_true(told.last.between);
+    assert_int_equal(told.last.fence_no, TOWN_POND_FENCE);
+    assert_int_equal(told.last.fence_version, 1);
+    assert_int_equal(told.last.time_ms, town_ms(580));
+    assert_int_equal(told.last.run_ms, alert->time_ms);
+    assert_in_range(-told.last.distance_m, 38, 40); /* through its middle */
+    assert_int_equal(told.last.lasts_s, 60);
+    assert_true(told.last.sum_mn >= told.last.sum_needed_mn);
+    assert_int_equal(alert->doubt_e6, evidence_wrong_e6(told.last.sum_mn));
+    assert_int_equal(told.last.after, PRESENCE_OUTSIDE);
+    engine_explain(town->engine, NULL, NULL);
 }
 
 static void one_lying_fix_beyond_the_pond_passes_nothing(void **state)
@@ -286,6 +321,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(a_pond_between_two_fixes_is_told_when_the_next_one_bears_them_out),
+        TEST(a_passage_is_explained_in_one_step),
         TEST(one_lying_fix_beyond_the_pond_passes_nothing),
         TEST(a_fix_that_lies_back_over_the_pond_passes_nothing_on_the_way_on),
         TEST(a_way_that_took_too_long_or_too_short_is_not_believed),

@@ -331,6 +331,28 @@ static void a_pass_outlives_a_lie_but_not_a_day_elsewhere(void **state)
     assert_int_equal(engine_presence(town->engine, 1, TOWN_SCHOOL_FENCE), PRESENCE_INSIDE);
 }
 
+/* As sure as the weakest excuse: the streak where none passed, else the sum. */
+static void an_alert_tells_how_sure_it_is(void **state)
+{
+    struct town *town = *state;
+    (void)town_stay(town, 1, 0, 6, 60, 300, 0);
+    (void)town_stay(town, 1, 360, 9, 60, 0, 0);
+    assert_int_equal(town_last(town)->type, ALERT_ENTERED);
+    assert_in_range(town_last(town)->doubt_e6, 6000, 9095); /* just over 4.7 nats */
+    (void)town_pass(town, 1, 900, 1, PASS_OUT);
+    assert_int_equal(town_last(town)->type, ALERT_GATE_PASS);
+    assert_int_equal(town_last(town)->doubt_e6, 0);
+    (void)town_fix(town, 1, 960, 300, 0, 8);
+    assert_int_equal(town_last(town)->type, ALERT_LEFT);
+    assert_int_equal(town_last(town)->doubt_e6,
+                     evidence_wrong_e6(EVIDENCE_PASS_MN + EVIDENCE_CAP_MN));
+    (void)town_stay(town, 1, 1020, 9, 60, 300, 0);
+    (void)town_stay(town, 1, 1620, 2, 60, 0, 600);
+    assert_int_equal(town_last(town)->type, ALERT_DANGER);
+    assert_in_range(town_last(town)->doubt_e6, evidence_wrong_e6(2 * EVIDENCE_CAP_MN),
+                    10000); /* two fixes, less what a minute shares */
+}
+
 static void nobody_leaves_who_was_not_there(void **state)
 {
     struct town *town = *state;
@@ -475,6 +497,7 @@ int main(void)
         TEST(one_confident_fix_far_away_moves_nobody),
         TEST(standing_on_the_boundary_never_flaps),
         TEST(silence_is_not_absence),
+        TEST(an_alert_tells_how_sure_it_is),
         TEST(old_and_repeated_fixes_do_not_move_the_present),
         TEST(what_is_known_late_is_marked_late),
         TEST(a_danger_zone_warns_on_entering_and_is_silent_on_leaving),

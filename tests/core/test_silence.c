@@ -437,7 +437,7 @@ static struct engine *many_engine(const struct directory *directory, const struc
 {
     static struct alert alerts[STEP_ALERTS_MAX];
     struct outbox outbox = {.alerts = alerts, .capacity = STEP_ALERTS_MAX};
-    const struct engine_limits limits = {MANY + 1, MANY + 1};
+    const struct engine_limits limits = {.cards_max = MANY + 1, .presences_max = MANY + 1};
     struct engine *engine;
     assert_int_equal(engine_new(&limits, &engine), STATUS_OK);
     step_many(engine, &(struct engine_input){.type = INPUT_DIRECTORY, .u.directory = directory},

@@ -103,6 +103,12 @@ void town_take_directory(struct town *town, struct directory *directory)
 
 void town_init(struct town *town, uint32_t presences_max)
 {
+    const struct presence_policy initial = {0};
+    town_init_with(town, presences_max, &initial);
+}
+
+void town_init_with(struct town *town, uint32_t presences_max, const struct presence_policy *policy)
+{
     static const struct town_fence fences[] = {
         {TOWN_SCHOOL_FENCE, 1, 1, FENCE_SCHOOL, 0, 0, 100},
         {TOWN_POND_FENCE, 1, 0, FENCE_DANGER, 0, 600, 40},
@@ -110,7 +116,8 @@ void town_init(struct town *town, uint32_t presences_max)
         {TOWN_OTHER_FENCE, 1, 2, FENCE_SCHOOL, 0, 0, 100},
     };
     *town = (struct town){0};
-    struct engine_limits limits = {.cards_max = TOWN_PUPILS + 1, .presences_max = presences_max};
+    struct engine_limits limits = {
+        .cards_max = TOWN_PUPILS + 1, .presences_max = presences_max, .policy = *policy};
     assert_int_equal(engine_new(&limits, &town->engine), STATUS_OK);
     town->log = calloc(TOWN_ALERTS_MAX, sizeof *town->log);
     town->out = calloc(STEP_ALERTS_MAX, sizeof *town->out);

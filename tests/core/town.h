@@ -33,6 +33,8 @@ struct town {
 /* Pupils 1.. with cards 1.. : odd ones in school 1, even ones in school 2. Gate 1 and 2 of those
  * schools. */
 void town_init(struct town *town, uint32_t presences_max);
+void town_init_with(struct town *town, uint32_t presences_max,
+                    const struct presence_policy *policy);
 void town_release(struct town *town);
 
 struct directory *town_directory(uint32_t pupil_1_school);

@@ -66,6 +66,11 @@ static void errors_name_line_column_and_the_way_out(void **state)
         {"a: [\n", ":", ""},
         {"broker: {backoff_min_ms: 6000}\n", "", "above broker.backoff_max_ms"},
         {"control: {socket: [a]}\n", ":1:19: ", "a plain value"},
+        {"presence: {false_left: 2}\n", ":1:24: ",
+         "presence.false_left: \"2\" is no share within 0.000001..0.5 in steps of 0.000001"},
+        {"presence: {miss: 0.6}\n", ":1:18: ", "presence.miss: \"0.6\" is no share within"},
+        {"presence: {false_danger: 0.0000015}\n", ":1:26: ", "in steps of 0.000001"},
+        {"presence: {false_entered: few}\n", ":1:27: ", "presence.false_entered: \"few\""},
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         struct config config;
@@ -76,6 +81,27 @@ static void errors_name_line_column_and_the_way_out(void **state)
     }
 }
 
+static void wanted_error_rates_are_shares(void **state)
+{
+    (void)state;
+    struct config config;
+    struct status_detail detail;
+    assert_int_equal(
+        read_text("presence: {false_left: 1e-5, false_danger: .05}\n", &config, &detail),
+        STATUS_OK);
+    assert_int_equal(config.presence_false_left, 10);
+    assert_int_equal(config.presence_false_entered, 2000);
+    assert_int_equal(config.presence_false_danger, 50000);
+    struct buffer out;
+    buffer_init(&out, 1 << 20);
+    config_print(&config, &out);
+    assert_non_null(strstr(buffer_cstr(&out), "  false_left: 0.00001\n"));
+    assert_non_null(strstr(buffer_cstr(&out), "  false_danger: 0.05\n"));
+    assert_non_null(strstr(buffer_cstr(&out), "# 0.000001..0.5 of the crossings; default 0.01;"));
+    buffer_release(&out);
+    config_release(&config);
+}
+
 static void what_is_printed_reads_back_the_same(void **state)
 {
     (void)state;
@@ -84,7 +110,9 @@ static void what_is_printed_reads_back_the_same(void **state)
     struct buffer one, two;
     buffer_init(&one, 1 << 20);
     buffer_init(&two, 1 << 20);
-    assert_int_equal(read_text("brokers: [\"mqtt://a:1\"]\nlog: {level: warn}\n", &config, &detail),
+    assert_int_equal(read_text("brokers: [\"mqtt://a:1\"]\nlog: {level: warn}\n"
+                               "presence: {false_left: 0.000001}\n",
+                               &config, &detail),
                      STATUS_OK);
     config_print(&config, &one);
     assert_int_equal(read_text(buffer_cstr(&one), &again, &detail), STATUS_OK);
@@ -126,6 +154,7 @@ int main(void)
         cmocka_unit_test(defaults_hold_for_what_is_absent),
         cmocka_unit_test(nested_keys_lists_and_choices_are_read),
         cmocka_unit_test(errors_name_line_column_and_the_way_out),
+        cmocka_unit_test(wanted_error_rates_are_shares),
         cmocka_unit_test(what_is_printed_reads_back_the_same),
         cmocka_unit_test(a_reload_takes_only_what_may_change),
     };

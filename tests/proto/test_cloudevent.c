@@ -72,6 +72,7 @@ static struct alert danger_alert(void)
                           .raised_ms = 1772437271000,
                           .point = {-61234567, 1131234567},
                           .accuracy_cm = 1205,
+                          .doubt_e6 = 10103,
                           .cause = {.kind = ORIGIN_CARD, .no = 1, .epoch = 7, .seq = 9}};
 }
 
@@ -105,7 +106,7 @@ static void an_alert_is_written_to_the_byte(void **state)
         "\"datacontenttype\":\"application/json\",\"data\":{\"type\":\"danger\",\"school\":\"s1\","
         "\"pupil\":\"p1\",\"card\":\"c1\",\"fence\":\"pond\",\"fence_version\":3,"
         "\"severity\":\"warning\",\"time_ms\":1772437270250,\"earliest_ms\":1772437260000,"
-        "\"latest_ms\":1772437270999,\"raised_ms\":1772437271000,"
+        "\"latest_ms\":1772437270999,\"sure\":0.9898,\"raised_ms\":1772437271000,"
         "\"late\":false,\"position\":{\"lat\":-6.1234567,\"lon\":113.1234567,\"accuracy_m\":12.05,"
         "\"datum\":\"wgs84\"},\"cause\":{\"kind\":\"card\",\"sender\":\"c1\",\"epoch\":7,\"seq\":9,"
         "\"index\":2}}}");
@@ -131,7 +132,8 @@ static void keys_that_do_not_apply_are_left_out(void **state)
     assert_string_equal(string_at(json_object_get(data, "cause"), "sender"), "g1");
     assert_string_equal(string_at(json_object_get(data, "cause"), "kind"), "gate");
     assert_true(json_is_true(json_object_get(data, "late")));
-    static const char *const absent[] = {"fence", "fence_version", "battery_pct", "position"};
+    static const char *const absent[] = {"fence", "fence_version", "battery_pct", "position",
+                                         "sure"};
     for (size_t i = 0; i < sizeof absent / sizeof absent[0]; i++) {
         assert_null(json_object_get(data, absent[i]));
     }

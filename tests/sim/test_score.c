@@ -36,6 +36,7 @@ static void an_alert_soon_after_a_crossing_finds_it_and_another_is_double(void *
     assert_int_equal(kind->found, 1);
     assert_int_equal(kind->doubled, 1);
     assert_int_equal(kind->wrong, 0);
+    assert_false(alerts[0].wrong || alerts[1].wrong);
     assert_int_equal(kind->missed, 0);
     assert_int_equal(kind->delays_ms.max, 3 * MINUTE_MS);
 }
@@ -55,6 +56,9 @@ static void a_crossing_is_missed_when_fence_direction_or_time_differ(void **stat
     assert_int_equal(kind->found, 0);
     assert_int_equal(kind->missed, 1);
     assert_int_equal(kind->wrong, 4);
+    for (uint32_t i = 0; i < 5; i++) {
+        assert_true(alerts[i].wrong);
+    }
     assert_int_equal(result.kinds[SCORE_ENTERED].wrong, 1);
 }
 
