@@ -406,56 +406,16 @@ static void weigh_pass(struct step *step, uint32_t place, const struct word *wor
     settle(step, place, word, presence->sum_mn + word->mn, 0);
 }
 
-/* From when on fixes have told the run firmly, as far as is known. */
-static int64_t streak_began_ms(const struct step *step, const struct presence *presence)
-{
-    return (presence->flags & PRESENCE_FIRM) == 0
-               ? presence_run_ms(presence)
-               : step->engine->pupils[step->pupil_no].last_ms - presence->lasts_s * INT64_C(1000);
-}
-
-/* A fix from before the streak, after what was known before the run. */
-static void begin_earlier(const struct step *step, struct presence *presence, int64_t known_ms,
-                          bool against)
-{
-    int64_t time_ms = step->event->time_ms, run_ms = presence_run_ms(presence);
-    int64_t gap_ms = streak_began_ms(step, presence) - time_ms;
-    if (!against) { /* not before it */
-        known_ms = time_ms;
-        run_ms = run_ms > time_ms ? run_ms : time_ms;
-    } else {
-        run_ms = run_ms < time_ms ? run_ms : time_ms;
-        bool goes_on = (presence->flags & PRESENCE_FIRM) != 0 && gap_ms <= GAP_MS_MAX;
-        presence->lasts_s =
-            whole_seconds(presence->lasts_s * INT64_C(1000) + (goes_on ? gap_ms : 0));
-    }
-    presence_set_run(presence, run_ms);
-    presence->since_s = whole_seconds(run_ms - known_ms + 999);
-}
-
-/* A fix that comes late: it may bear a pass out, tell that a run began earlier, or contradict it, as often
- * as it comes. To the sum it adds nothing: that is for fixes one after the other. */
+/* A fix that comes late may bear a pass out, as often as it comes. It tells nothing else: sum and streak are
+ * of fixes one after the other, and who knows what was vague between it and them. */
 static void weigh_late(struct step *step, uint32_t place, const struct word *word)
 {
-    struct presence *presence = &step->engine->presences.items[place];
-    int64_t time_ms = step->event->time_ms, run_ms = presence_run_ms(presence);
-    int64_t known_ms = run_ms - presence->since_s * INT64_C(1000);
+    const struct presence *presence = &step->engine->presences.items[place];
     bool against = presence->state == PRESENCE_INSIDE ? word->mn < 0 : word->mn > 0;
-    int32_t sum = presence->sum_mn;
-    if (presence->state == PRESENCE_UNKNOWN || run_ms == 0 || !word->firm || time_ms <= known_ms) {
-        return;
+    if (presence->state != PRESENCE_UNKNOWN && (presence->flags & PRESENCE_PASSED) != 0 &&
+        against && word->firm && step->event->time_ms >= presence_run_ms(presence)) {
+        settle(step, place, word, presence->sum_mn + word->mn, 0);
     }
-    if ((presence->flags & PRESENCE_PASSED) != 0) {
-        sum += against && time_ms >= run_ms ? word->mn : 0;
-    } else if (time_ms < streak_began_ms(step, presence)) {
-        begin_earlier(step, presence, known_ms, against);
-    } else if (!against) {
-        int64_t since_ms = step->engine->pupils[step->pupil_no].last_ms - time_ms;
-        uint16_t since_s = whole_seconds(since_ms);
-        presence->lasts_s = presence->lasts_s < since_s ? presence->lasts_s : since_s;
-        sum = evidence_doubt(sum, 0);
-    }
-    settle(step, place, word, sum, 0);
 }
 
 static void weigh(struct step *step, uint32_t place, const struct word *word)

@@ -47,8 +47,8 @@
 #define PASS_REPEAT_MS 10000
 /* A pass read this long before the pupil's last fix tells nothing about where the pupil is now. */
 #define PASS_BEHIND_MS_MAX 60000
-/* A fix that comes out of order takes its place in what is under way if it is older than the newest one
- * by no more than this: longer is no disorder of a network but a backlog. */
+/* A fix that comes out of order may bear out a pass if it is older than the newest one by no more than
+ * this: longer is no disorder of a network but a backlog. */
 #define FIX_BEHIND_MS_MAX 600000
 /* Low battery is told again after this time, or after the battery was seen above BATTERY_FULL_PCT.
  */

@@ -285,8 +285,8 @@ static void evaluate(struct step *step, int64_t dt_ms, int64_t clear_ms)
     pupil->quiet = is_quiet(step, &here) ? set + 1 : 0;
 }
 
-/* A fix from between those that were taken: its place in what is under way. */
-static void put_in_order(struct step *step)
+/* A fix from between those that were taken. */
+static void weigh_late_fix(struct step *step)
 {
     struct engine *engine = step->engine;
     const struct event *fix = step->event;
@@ -306,7 +306,7 @@ static void put_in_order(struct step *step)
                                    (int64_t)pupil->sigma_m + (sigma_cm + 99) / 100, behind_ms);
     const struct word word = {.weight = EVIDENCE_ONE, .is_late = true};
     weigh_presences(step, &here, word);
-    engine->stats.put_in_order++;
+    engine->stats.late_fixes++;
 }
 
 /* A fix too vague to tell anything: what is under way goes on without its word. */
@@ -339,7 +339,7 @@ static bool moves(struct step *step, const struct pupil_state *pupil)
         } else {
             stats->out_of_order++;
             if (step->engine->fences != NULL && step->engine->fences->count > 0) {
-                put_in_order(step);
+                weigh_late_fix(step);
             }
         }
         return false;

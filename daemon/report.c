@@ -49,7 +49,7 @@ static void report_engine(const struct campusd *campusd, struct buffer *out)
     line(out, "engine.no_position", engine.no_position);
     line(out, "engine.too_vague", engine.too_vague);
     line(out, "engine.out_of_order", engine.out_of_order);
-    line(out, "engine.put_in_order", engine.put_in_order);
+    line(out, "engine.late_fixes", engine.late_fixes);
     line(out, "engine.repeats", engine.repeats);
     line(out, "engine.presences", engine.presences);
     line(out, "engine.presences_evicted", engine.presences_evicted);
