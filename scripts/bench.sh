@@ -69,10 +69,10 @@ count_instructions() {
     printf '\ninstructions each, by callgrind\n'
     for kind in "$@"; do
         out=$(valgrind --tool=callgrind --callgrind-out-file=/dev/null --collect-atstart=no \
-            --toggle-collect="$toggle" "$BIN/bench-$name" --count "$kind" 2>&1)
+            --toggle-collect="$toggle*" "$BIN/bench-$name" --count "$kind" 2>&1)
         times=$(sed -n 's/^\([0-9]*\) times.*/\1/p' <<<"$out")
         total=$(sed -n 's/.*Collected : \([0-9]*\).*/\1/p' <<<"$out")
-        if [[ -z $times || -z $total ]]; then
+        if [[ -z $times || ${total:-0} -eq 0 ]]; then
             printf '%s\n' "$out" >&2
             die "callgrind did not count $kind"
         fi
