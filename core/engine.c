@@ -150,35 +150,6 @@ static void find_pupil(struct step *step)
     step->school_no = card->school_no; /* of nobody, as far as the engine's tables go */
 }
 
-/* How long after it happened an alert is worth raising. */
-static int64_t worth_ms(enum alert_type type)
-{
-    return type == ALERT_DANGER                       ? DANGER_WORTH_MS
-           : type == ALERT_SOS || type == ALERT_HEARD ? INT64_MAX
-                                                      : ALERT_WORTH_MS;
-}
-
-/* By when the event happened that settled it: what a fresh one tells of hours ago is news. */
-static void drop_stale(const struct step *step)
-{
-    struct outbox *outbox = step->outbox;
-    int64_t late_ms = step->input->now_ms - step->event->time_ms;
-    uint32_t kept = step->outbox_start;
-    for (uint32_t i = kept; i < outbox->count && late_ms > DANGER_WORTH_MS; i++) {
-        enum alert_type type = (enum alert_type)outbox->alerts[i].type;
-        if (late_ms > worth_ms(type)) {
-            step->engine->stats.stale++;
-            step->engine->stats.alerts[type]--;
-            continue;
-        }
-        if (kept < i) {
-            memcpy(&outbox->alerts[kept], &outbox->alerts[i], sizeof outbox->alerts[i]);
-        }
-        kept++;
-    }
-    outbox->count = late_ms > DANGER_WORTH_MS ? kept : outbox->count;
-}
-
 static void step_event(struct engine *engine, const struct engine_input *input,
                        struct outbox *outbox)
 {
@@ -214,7 +185,6 @@ static void step_event(struct engine *engine, const struct engine_input *input,
     if (step.pupil_no != 0 && engine->pupils[step.pupil_no].hearing != 0) {
         step_heard(&step);
     }
-    drop_stale(&step);
 }
 
 /* Whose is each card, and where does each pupil go to school? */

@@ -51,7 +51,6 @@ static void report_engine(const struct campusd *campusd, struct buffer *out)
     line(out, "engine.out_of_order", engine.out_of_order);
     line(out, "engine.late_fixes", engine.late_fixes);
     line(out, "engine.repeats", engine.repeats);
-    line(out, "engine.stale", engine.stale);
     line(out, "engine.presences", engine.presences);
     line(out, "engine.presences_evicted", engine.presences_evicted);
     line(out, "engine.cards_silent", engine.cards_silent);
