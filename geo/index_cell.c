@@ -147,6 +147,16 @@ static double rectangle_gap2(const struct rectangle *r, double x, double y)
     return ex * ex + ey * ey;
 }
 
+/* Is the edge seen round the globe as geo_segment_gap2 sees it, from all of the cell? The shorter way to its
+ * start, a long one as it is. */
+static bool is_seen_so(const struct build_edge *edge, double x, double size)
+{
+    int64_t span = (int64_t)edge->b.lon_e7 - edge->a.lon_e7;
+    const double half = (double)GEO_TURN_E7 / 2;
+    return span > GEO_LON_E7_MAX / 2 || span < -GEO_LON_E7_MAX / 2 ? edge->turns == 0
+                                                                   : x > -half && x + size < half;
+}
+
 /* Distances grow with the scale, so the cell's smallest scale bounds the nearest of its points from
  * below, and its largest, at a corner, the farthest from above. */
 static enum closeness closeness_of(const struct build_edge *edge, double radius_m,
@@ -177,7 +187,8 @@ static enum closeness closeness_of(const struct build_edge *edge, double radius_
     if (nearest2 > (radius_m + margin_m) * (radius_m + margin_m)) {
         return FAR;
     }
-    return within_m > 0 && farthest2 < within_m * within_m ? WITHIN : NEAR;
+    return within_m > 0 && farthest2 < within_m * within_m && is_seen_so(edge, x, size) ? WITHIN
+                                                                                        : NEAR;
 }
 
 static int32_t clamp_lat(int64_t lat)
