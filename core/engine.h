@@ -87,7 +87,7 @@ void engine_card(const struct engine *engine, uint32_t card_no, struct engine_ca
 struct engine_stats {
     uint64_t events, fixes, passes, signals, calls;
     uint64_t no_position, too_vague, out_of_order, repeats; /* fixes that moved nobody */
-    uint64_t late_fixes;               /* of those out of order: they might bear a pass out */
+    uint64_t late_fixes;                 /* of those out of order: they might bear a pass out */
     uint64_t unassigned;                 /* events of a card that belongs to no pupil here */
     uint64_t double_reads, held_signals; /* passes and signals that repeat what was told already */
     uint64_t presences, presences_evicted;
