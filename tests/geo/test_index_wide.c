@@ -238,6 +238,39 @@ static void a_crowd_that_lists_cannot_hold_is_refused(void **unused)
     geo_index_free(index);
 }
 
+/* From there the corridor's start is nearer one way round the globe, and its middle the other way. */
+static void a_wide_corridor_by_the_pole_covers_what_its_distance_says(void **unused)
+{
+    (void)unused;
+    enum { CIRCLES = 40 };
+    static struct geo_shape some[CIRCLES + 1];
+    static struct geo_point centres[CIRCLES];
+    static const struct geo_point way[] = {{637140971, -645434792}, {899996510, -860525102}};
+    const struct geo_point there = {897187840, 966918144};
+    some[0] = (struct geo_shape){
+        .kind = GEO_CORRIDOR, .point_count = 2, .points = way, .radius_m = GEO_RADIUS_M_MAX};
+    geo_shape_set_bounds(&some[0]);
+    for (int i = 0; i < CIRCLES; i++) { /* so that cells are small there */
+        centres[i] = (struct geo_point){there.lat_e7 + i % 8 * 9000, there.lon_e7 + i / 8 * 700000};
+        some[i + 1] = (struct geo_shape){
+            .kind = GEO_CIRCLE, .point_count = 1, .points = &centres[i], .radius_m = 30};
+        geo_shape_set_bounds(&some[i + 1]);
+    }
+    struct geo_index *index = NULL;
+    struct status_detail detail = {""};
+    assert_int_equal(geo_index_new(some, CIRCLES + 1, &index, &detail), STATUS_OK);
+    must_be_whole(index);
+    for (int32_t y = -60; y < 60; y++) {
+        for (int32_t x = -60; x < 60; x++) {
+            uint32_t found[GEO_FOUND_MAX] = {0};
+            struct geo_point p = {there.lat_e7 + y * 2000, there.lon_e7 + x * 100000};
+            bool said = geo_index_find(index, p, found) > 0 && found[0] == 0;
+            assert_int_equal(said, geo_shape_covers(&some[0], p));
+        }
+    }
+    geo_index_free(index);
+}
+
 static void a_broken_index_is_told(void **unused)
 {
     (void)unused;
@@ -282,6 +315,7 @@ int main(void)
         cmocka_unit_test(two_hundred_fences_over_one_point_are_all_found),
         cmocka_unit_test(a_ring_of_a_hundred_thousand_points_is_indexed),
         cmocka_unit_test(a_crowd_that_lists_cannot_hold_is_refused),
+        cmocka_unit_test(a_wide_corridor_by_the_pole_covers_what_its_distance_says),
         cmocka_unit_test(a_broken_index_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
