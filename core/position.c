@@ -83,11 +83,12 @@ static uint32_t firm_cm(const struct surroundings *here, bool covers)
 
 /* More than the way from one point to the other, in metres: what is true at the equator, and the
  * longer side with half of the shorter one for the root. */
-static uint32_t way_at_most_m(struct geo_point a, struct geo_point b)
+static uint64_t way_at_most_m(struct geo_point a, struct geo_point b)
 {
-    uint32_t north = (uint32_t)abs(b.lat_e7 - a.lat_e7), east = (uint32_t)abs(b.lon_e7 - a.lon_e7);
-    uint64_t steps = north > east ? (uint64_t)north + east / 2 : (uint64_t)east + north / 2;
-    return (uint32_t)(steps / 89) + 1; /* 1.12 cm each */
+    uint64_t north = (uint64_t)llabs((long long)b.lat_e7 - a.lat_e7);
+    uint64_t east = (uint64_t)llabs((long long)b.lon_e7 - a.lon_e7);
+    uint64_t steps = north > east ? north + east / 2 : east + north / 2;
+    return steps / 89 + 1; /* 1.12 cm each */
 }
 
 /* Without measuring: is the fix known to say nothing firm of the fence, the boundary being near? */
@@ -97,7 +98,7 @@ static bool is_vague(const struct surroundings *here, const struct presence *pre
     if (here->is_asked || presence == NULL || presence->away_m >= told_m_max) {
         return false;
     }
-    uint32_t away_m = presence->away_m + 1u + way_at_most_m(presence->measured, here->point);
+    uint64_t away_m = presence->away_m + 1u + way_at_most_m(presence->measured, here->point);
     return here->is_leap || away_m * 100 < firm_cm(here, covers);
 }
 

@@ -386,6 +386,22 @@ static void an_old_pass_and_one_of_another_school_are_no_evidence(void **state)
     assert_int_equal(engine_presence(town->engine, 1, TOWN_SCHOOL_FENCE), PRESENCE_INSIDE);
 }
 
+/* With evidence under way the boundary was measured here: the way from here is reckoned round the globe. */
+static void a_fix_from_the_other_end_of_the_globe_is_far_away(void **state)
+{
+    struct town *town = *state;
+    (void)town_stay(town, 1, 0, 10, 60, 0, 0);
+    (void)town_fix(town, 1, 600, 130, 0, 8);
+    static const struct geo_point ends[] = {{-900000000, -1800000000}, {900000000, -1799999999}};
+    for (uint32_t i = 0; i < 6; i++) {
+        struct event fix = town_fix_at(1, 660 + i * 3600, 0, 0, 30);
+        fix.point = ends[i % 2];
+        (void)town_step(town, &fix, 1);
+    }
+    assert_int_equal(town_last(town)->type, ALERT_LEFT);
+    assert_int_equal(engine_presence(town->engine, 1, TOWN_SCHOOL_FENCE), PRESENCE_OUTSIDE);
+}
+
 static void full_places_make_room_and_are_counted(void **state)
 {
     (void)state;
@@ -511,6 +527,7 @@ int main(void)
         TEST(nobody_leaves_who_was_not_there),
         TEST(a_pass_alone_or_misread_crosses_nothing),
         TEST(an_old_pass_and_one_of_another_school_are_no_evidence),
+        TEST(a_fix_from_the_other_end_of_the_globe_is_far_away),
         cmocka_unit_test(what_is_left_out_makes_no_difference),
         cmocka_unit_test(full_places_make_room_and_are_counted),
     };
