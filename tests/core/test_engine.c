@@ -40,20 +40,6 @@ void *__wrap_aligned_alloc(size_t align, size_t size)
     return __real_aligned_alloc(align, size);
 }
 
-static int setup(void **state)
-{
-    static struct town town;
-    town_init(&town, 1000);
-    *state = &town;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    town_release(*state);
-    return 0;
-}
-
 /* Pupils between home, school, pond and park, with lies, vagueness, disorder, passes and signals.
  */
 static void live(struct town *town, uint64_t seed, uint32_t steps)
@@ -307,7 +293,7 @@ static void a_city_fits_in_128_bytes_a_card(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, town_setup, town_teardown)
     const struct CMUnitTest tests[] = {
         TEST(the_same_events_give_the_same_bytes_of_alerts),
         TEST(every_alert_of_a_busy_day_has_an_id_of_its_own),

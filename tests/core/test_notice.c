@@ -1,20 +1,6 @@
 #include "tests/check.h"
 #include "tests/core/town.h"
 
-static int setup(void **state)
-{
-    static struct town town;
-    town_init(&town, 1000);
-    *state = &town;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    town_release(*state);
-    return 0;
-}
-
 static void a_pass_is_told_once_however_often_it_is_read(void **state)
 {
     struct town *town = *state;
@@ -138,7 +124,7 @@ static void kinds_of_a_later_version_are_passed_over(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, town_setup, town_teardown)
     const struct CMUnitTest tests[] = {
         TEST(a_pass_is_told_once_however_often_it_is_read),
         TEST(another_gate_direction_or_card_is_another_pass),

@@ -5,20 +5,6 @@
 #include "tests/core/random.h"
 #include "tests/core/town.h"
 
-static int setup(void **state)
-{
-    static struct town town;
-    town_init(&town, 1000);
-    *state = &town;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    town_release(*state);
-    return 0;
-}
-
 /* Fixes on the line from west to east, `every_s` apart from second 400 on; the pond lies from 560
  * to 640 east. Returns how many alerts they raised. */
 static uint32_t walk(struct town *town, double every_s, double accuracy_m, double north_m,
@@ -318,7 +304,7 @@ static void the_moment_in_a_fence_of_very_many_corners_is_that_of_the_fix(void *
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, town_setup, town_teardown)
     const struct CMUnitTest tests[] = {
         TEST(a_pond_between_two_fixes_is_told_when_the_next_one_bears_them_out),
         TEST(a_passage_is_explained_in_one_step),

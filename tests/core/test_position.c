@@ -5,20 +5,6 @@
 #include "tests/core/random.h"
 #include "tests/core/town.h"
 
-static int setup(void **state)
-{
-    static struct town town;
-    town_init(&town, 1000);
-    *state = &town;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    town_release(*state);
-    return 0;
-}
-
 static void a_pupil_who_walks_in_has_arrived_between_the_fixes_on_both_sides(void **state)
 {
     struct town *town = *state;
@@ -496,7 +482,7 @@ static void what_is_left_out_makes_no_difference(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, town_setup, town_teardown)
     const struct CMUnitTest tests[] = {
         TEST(a_pupil_who_walks_in_has_arrived_between_the_fixes_on_both_sides),
         TEST(a_pupil_who_walks_out_has_left_between_the_fixes_on_both_sides),

@@ -8,20 +8,6 @@
 
 enum { LOOKS_S = SILENT_LOOKS }; /* a silence is told so long after its bound at most */
 
-static int setup(void **state)
-{
-    static struct town town;
-    town_init(&town, 1000);
-    *state = &town;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    town_release(*state);
-    return 0;
-}
-
 static struct engine_card card_of(const struct town *town, uint32_t card_no)
 {
     struct engine_card card;
@@ -669,7 +655,7 @@ static void the_same_ticks_give_the_same_alerts_and_each_its_own_id(void **state
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, town_setup, town_teardown)
     const struct CMUnitTest tests[] = {
         TEST(a_card_is_never_heard_heard_silent_and_heard_again),
         TEST(anything_the_card_says_is_heard_but_no_pass),

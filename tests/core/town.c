@@ -145,6 +145,20 @@ static uint32_t step(struct town *town, const struct engine_input *input)
     return outbox.count;
 }
 
+int town_setup(void **state)
+{
+    static struct town town;
+    town_init(&town, 1000);
+    *state = &town;
+    return 0;
+}
+
+int town_teardown(void **state)
+{
+    town_release(*state);
+    return 0;
+}
+
 uint32_t town_step(struct town *town, const struct event *event, double late_s)
 {
     struct origin origin = {.kind = event->type == EVENT_PASS ? ORIGIN_GATE : ORIGIN_CARD,

@@ -36,6 +36,9 @@ void town_init(struct town *town, uint32_t presences_max);
 void town_init_with(struct town *town, uint32_t presences_max,
                     const struct presence_policy *policy);
 void town_release(struct town *town);
+/* For each test one of its own, with room for 1,000 presences. */
+int town_setup(void **state);
+int town_teardown(void **state);
 
 struct directory *town_directory(uint32_t pupil_1_school);
 struct town_fence {
