@@ -5,17 +5,12 @@
 static enum status read_rate(const char *option, const char *value, uint32_t *rate_e6,
                              struct status_detail *detail)
 {
-    double rate;
-    if (value == NULL) {
+    if (value == NULL || rate_from_text(text_of(value), rate_e6) == STATUS_OK) {
         return STATUS_OK;
     }
-    if (text_to_double(text_of(value), &rate) != STATUS_OK || rate * 1e6 < RATE_E6_MIN ||
-        rate * 1e6 > RATE_E6_MAX) {
-        return status_detail_set(detail, STATUS_INVALID, "%s: %s is no share from 0.000001 to 0.5",
-                                 option, value);
-    }
-    *rate_e6 = (uint32_t)(rate * 1e6 + 0.5);
-    return STATUS_OK;
+    return status_detail_set(detail, STATUS_INVALID,
+                             "%s: %s is no share from 0.000001 to 0.5 in steps of 0.000001", option,
+                             value);
 }
 
 enum status wanted_rates(const struct wanted *wanted, struct presence_rates *ret,

@@ -10,8 +10,8 @@
 #include "core/pupil.h"
 
 struct card_state {
-    uint32_t pass_s, low_battery_s, removed_s,
-        powered_off_s; /* last ones told, Unix time; 0 = none */
+    /* last ones told, Unix time; 0 = none */
+    uint32_t pass_s, low_battery_s, removed_s, powered_off_s;
     uint32_t pass_gate : 24, pass_direction : 8;
 };
 _Static_assert(sizeof(struct card_state) == 20 && REGISTRY_NUMBER_MAX < 1u << 24,

@@ -37,8 +37,8 @@ struct presence {
     uint32_t run_low; /* when the run crossed the boundary, as near as known: presence_run_ms */
     uint32_t pupil_no : 23, run_middle : 9;
     uint32_t fence_no : 23, run_high : 9;
-    uint32_t next : 23, state : 2,
-        flags : 7;    /* next of the same pupil, or of the free places; 0 ends */
+    /* next of the same pupil, or of the free places, 0 ends; enum presence_state, presence_flag */
+    uint32_t next : 23, state : 2, flags : 7;
     int16_t sum_mn;   /* evidence for inside; a settled state keeps only what speaks against it */
     uint16_t since_s; /* so long before the run was the fix before it */
     uint16_t lasts_s; /* so long the streak has lasted */

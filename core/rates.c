@@ -4,6 +4,20 @@
 
 #include "base/assert.h"
 
+enum status rate_from_text(struct text text, uint32_t *ret_e6)
+{
+    double rate;
+    if (text_to_double(text, &rate) != STATUS_OK || !(rate > 0 && rate < 1)) {
+        return STATUS_INVALID;
+    }
+    double e6 = round(rate * 1e6);
+    if (e6 < RATE_E6_MIN || e6 > RATE_E6_MAX || fabs(rate * 1e6 - e6) > 0.001) {
+        return STATUS_INVALID;
+    }
+    *ret_e6 = (uint32_t)e6;
+    return STATUS_OK;
+}
+
 /* Lies that last are rarer than single ones, by as much as the rates of these may be higher for the same
  * share of false alerts: three times where they lead out, and 4.5 where they must hit a ground. */
 static const double rarer_out = 3, rarer_in = 4.5;

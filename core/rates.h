@@ -8,6 +8,8 @@
 #ifndef CORE_RATES_H
 #define CORE_RATES_H
 
+#include "base/status.h"
+#include "base/text.h"
 #include "core/policy.h"
 
 struct presence_rates {
@@ -17,6 +19,9 @@ struct presence_rates {
 
 #define RATE_E6_MIN 1u
 #define RATE_E6_MAX 500000u
+
+/* "0.0002" as 200. STATUS_INVALID: no share from RATE_E6_MIN to RATE_E6_MAX, in steps of a millionth. */
+enum status rate_from_text(struct text text, uint32_t *ret_e6) MUST_CHECK;
 
 /* 0.02 %, 0.2 %, 1 %, and 1 % missed: the policy of these is the default one. */
 #define PRESENCE_RATES_DEFAULT                                                                     \

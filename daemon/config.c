@@ -8,6 +8,7 @@
 
 #include "base/assert.h"
 #include "base/text.h"
+#include "core/rates.h"
 
 enum setting_kind { TEXT_KIND, NUMBER_KIND, RATE_KIND, CHOICE_KIND, LIST_KIND };
 
@@ -98,13 +99,9 @@ static enum status refuse_rate(const struct setting *setting, struct text value,
 static enum status set_rate(struct config *config, const struct setting *setting, struct text value,
                             struct status_detail *detail)
 {
-    double rate;
-    if (text_to_double(value, &rate) != STATUS_OK || !(rate > 0 && rate < 1)) {
-        return refuse_rate(setting, value, detail);
-    }
-    uint64_t rate_e6 = (uint64_t)(rate * 1e6 + 0.5);
-    double rest = rate * 1e6 - (double)rate_e6;
-    if (rate_e6 < setting->low || rate_e6 > setting->high || rest > 0.001 || rest < -0.001) {
+    uint32_t rate_e6;
+    if (rate_from_text(value, &rate_e6) != STATUS_OK || rate_e6 < setting->low ||
+        rate_e6 > setting->high) {
         return refuse_rate(setting, value, detail);
     }
     *NUMBER_OF(config, setting) = rate_e6;
