@@ -107,6 +107,16 @@ void *arena_array(struct arena *arena, size_t count, size_t size)
     return arena_alloc(arena, bytes);
 }
 
+void *arena_lines(struct arena *arena, size_t count, size_t size)
+{
+    size_t bytes;
+    if (__builtin_mul_overflow(count, size, &bytes) || bytes > SIZE_MAX - ARENA_LINE) {
+        return NULL;
+    }
+    char *array = arena_alloc(arena, bytes + ARENA_LINE);
+    return array != NULL ? array + (ARENA_LINE - (uintptr_t)array % ARENA_LINE) % ARENA_LINE : NULL;
+}
+
 char *arena_copy_text(struct arena *arena, const char *text, size_t length)
 {
     char *copy = arena_alloc(arena, length + 1);

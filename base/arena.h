@@ -30,6 +30,9 @@ void arena_release(struct arena *arena);
 void *arena_alloc(struct arena *arena, size_t bytes);
 /* count * size with overflow checked. */
 void *arena_array(struct arena *arena, size_t count, size_t size);
+/* The same from the next line of the cache on; it takes ARENA_LINE bytes more. */
+#define ARENA_LINE 64u
+void *arena_lines(struct arena *arena, size_t count, size_t size);
 /* A copy with a terminating NUL, or NULL. */
 char *arena_copy_text(struct arena *arena, const char *text, size_t length);
 /* Everything handed out is free again; the blocks stay for the next use. */

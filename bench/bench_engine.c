@@ -33,7 +33,8 @@ enum {
     DAY_INTERVAL_MS = 60000,
     JITTERS = 1 << 10, /* a power of two */
 };
-#define START_MS 1764201600000
+#define START_MS  1764201600000
+#define SEQ_START 1000000u /* of each card: it has reported for years */
 
 struct bench {
     struct arena arena, decode_arena;
@@ -45,8 +46,9 @@ struct bench {
     unsigned char (*payloads)[PAYLOAD_ROOM];
     uint8_t *lengths;
     uint32_t *cards; /* of each payload */
+    uint32_t *sent;  /* how many reports, by card */
     int64_t now_ms;
-    uint64_t seq, checksum, alerts;
+    uint64_t checksum, alerts;
     double decode_ns[ROUNDS_FULL], step_ns[ROUNDS_FULL], both_ns[ROUNDS_FULL];
 };
 
@@ -119,8 +121,10 @@ static bool make(struct bench *bench, struct status_detail *detail)
     bench->payloads = arena_array(&bench->arena, ROUND, sizeof *bench->payloads);
     bench->lengths = arena_array(&bench->arena, ROUND, sizeof *bench->lengths);
     bench->cards = arena_array(&bench->arena, ROUND, sizeof *bench->cards);
+    bench->sent = arena_array(&bench->arena, CARDS + 1, sizeof *bench->sent);
     bench->now_ms = START_MS;
-    return bench->payloads != NULL && bench->lengths != NULL && bench->cards != NULL &&
+    return bench->payloads != NULL && bench->sent != NULL && bench->lengths != NULL &&
+           bench->cards != NULL &&
            arena_init_fixed(&bench->decode_arena, DECODE_ARENA_BYTES) == STATUS_OK &&
            city_make(SEED, &bench->arena, &bench->city) && make_homes(bench) &&
            make_directory(bench, detail) && make_fences(bench, detail) &&
@@ -148,7 +152,8 @@ static void write_payloads(struct bench *bench, struct city_random *random)
                       .battery_pct = 80,
                       .point = city_offset(bench->homes[card], city_random_between(random, -20, 20),
                                            city_random_between(random, -20, 20))}};
-        const struct wire_report report = {.seq = ++bench->seq, .event_count = 1, .events = &event};
+        const struct wire_report report = {
+            .seq = SEQ_START + ++bench->sent[card], .event_count = 1, .events = &event};
         buffer_clear(&out);
         encode_card_report(&out, &report);
         memcpy(bench->payloads[i], out.data, out.size);
@@ -284,7 +289,7 @@ static void run_minute(struct bench *bench, const struct day *day, uint32_t minu
             bench->checksum += record_get_report(
                 day->records.data + (first + i) * day->record_bytes, day->record_bytes, &report);
             events[i] = report.events;
-            seqs[i] = minute;
+            seqs[i] = minute + 1;
         }
         step_events(bench, events, seqs, count);
     }

@@ -7,13 +7,6 @@
 
 enum { ENGINE_MAGIC = 0x656e67 };
 
-/* From the next line of the cache on: an array of one more is asked for. */
-static void *on_lines(void *array)
-{
-    const uintptr_t line = sizeof(struct pupil_state);
-    return (char *)array + (line - (uintptr_t)array % line) % line;
-}
-
 enum status engine_new(const struct engine_limits *limits, struct engine **ret)
 {
     struct presence_policy policy = limits->policy;
@@ -22,13 +15,14 @@ enum status engine_new(const struct engine_limits *limits, struct engine **ret)
         !policy_fill(&policy)) {
         return STATUS_INVALID;
     }
-    const size_t rounding = 192;
+    const size_t rounding = 256;
     size_t card_bytes =
         sizeof(struct pupil_state) + sizeof(struct card_state) + sizeof *(*ret)->owners;
     size_t bytes = sizeof(struct engine) + card_bytes * limits->cards_max +
                    sizeof(struct fence_memory) * FENCE_NUMBERS_REMEMBERED +
                    sizeof(struct school_silence) * SCHOOL_NUMBERS_REMEMBERED +
-                   presences_bytes(limits->presences_max) + rounding;
+                   presences_bytes(limits->presences_max) + order_bytes(limits->cards_max) +
+                   rounding;
     struct arena arena;
     enum status status = arena_init_fixed(&arena, bytes);
     if (status != STATUS_OK) {
@@ -40,8 +34,7 @@ enum status engine_new(const struct engine_limits *limits, struct engine **ret)
     engine->limits = *limits;
     engine->limits.policy = policy;
     engine->sum_max_mn = policy_sum_max_mn(&policy);
-    engine->pupils =
-        on_lines(arena_array(&arena, (size_t)limits->cards_max + 1, sizeof *engine->pupils));
+    engine->pupils = arena_lines(&arena, limits->cards_max, sizeof *engine->pupils);
     engine->owners = arena_array(&arena, limits->cards_max, sizeof *engine->owners);
     engine->cards = arena_array(&arena, limits->cards_max, sizeof *engine->cards);
     engine->fence_memory =
@@ -49,6 +42,7 @@ enum status engine_new(const struct engine_limits *limits, struct engine **ret)
     engine->silence.schools =
         arena_array(&arena, SCHOOL_NUMBERS_REMEMBERED, sizeof *engine->silence.schools);
     status = presences_init(&engine->presences, &arena, engine->pupils, limits->presences_max);
+    status = status == STATUS_OK ? order_init(&engine->order, &arena, limits->cards_max) : status;
     /* The sum above is ours: it fits, or it is wrong. */
     ASSERT(status == STATUS_OK && engine->pupils != NULL && engine->cards != NULL &&
            engine->owners != NULL && engine->fence_memory != NULL &&
@@ -128,7 +122,7 @@ static const struct dir_pupil *pupil_in(const struct directory *directory, uint3
 
 static uint32_t owner_of(const struct engine *engine, uint32_t card_no)
 {
-    return card_no < engine->limits.cards_max ? engine->owners[card_no] & ~OWNER_CARD_IS_LOW : 0;
+    return card_no < engine->limits.cards_max ? engine->owners[card_no].pupil_no : 0;
 }
 
 /* Whose card is it? Journals outlive registries: a card may have gone since. */
@@ -150,14 +144,14 @@ static void find_pupil(struct step *step)
     step->school_no = card->school_no; /* of nobody, as far as the engine's tables go */
 }
 
-static void step_event(struct engine *engine, const struct engine_input *input,
-                       struct outbox *outbox)
+static inline void step_one(struct engine *engine, const struct engine_input *input,
+                            struct outbox *outbox, uint32_t outbox_start)
 {
     struct step step = {.engine = engine,
                         .input = input,
                         .event = input->u.event.event,
                         .outbox = outbox,
-                        .outbox_start = outbox->count};
+                        .outbox_start = outbox_start};
     engine->stats.events++;
     find_pupil(&step);
     if (step.pupil_no == 0) {
@@ -187,13 +181,34 @@ static void step_event(struct engine *engine, const struct engine_input *input,
     }
 }
 
+void step_event(struct engine *engine, const struct engine_input *input, struct outbox *outbox,
+                uint32_t outbox_start)
+{
+    step_one(engine, input, outbox, outbox_start);
+}
+
+/* Nearly every report is the next one of a card that waits for nothing. */
+static void step_input(struct engine *engine, const struct engine_input *input,
+                       struct outbox *outbox)
+{
+    const struct origin *origin = input->u.event.origin;
+    struct pupil_state *pupil = &engine->pupils[owner_of(engine, origin->no)];
+    if (origin->kind == ORIGIN_CARD && !pupil->waits &&
+        pupil->card == (origin->no & PUPIL_CARD_BITS) && pupil_misses(pupil, origin->seq) == 0) {
+        step_one(engine, input, outbox, outbox->count);
+        pupil->next_seq = (uint16_t)(origin->seq + !input->u.event.more);
+    } else {
+        step_in_turn(engine, input, outbox);
+    }
+}
+
 /* Whose is each card, and where does each pupil go to school? */
 static void number_pupils(struct engine *engine)
 {
     const struct directory *directory = engine->directory;
     uint32_t end = engine->limits.cards_max;
     for (uint32_t no = 1; no < end; no++) {
-        engine->owners[no] &= OWNER_CARD_IS_LOW;
+        engine->owners[no].pupil_no = 0;
     }
     for (uint32_t no = 1; directory != NULL && no < end; no++) {
         const struct dir_pupil *pupil = pupil_in(directory, no);
@@ -201,7 +216,7 @@ static void number_pupils(struct engine *engine)
         const struct dir_card *card = no < directory->card_end ? &directory->cards[no] : NULL;
         if (card != NULL && card->id != NULL && card->pupil_no < end &&
             pupil_in(directory, card->pupil_no) != NULL) {
-            engine->owners[no] |= card->pupil_no;
+            engine->owners[no].pupil_no = card->pupil_no & 0xffffffu;
         }
     }
 }
@@ -300,19 +315,23 @@ void engine_step(struct engine *engine, const struct engine_input *input, struct
     MAGIC_CHECK(engine, ENGINE_MAGIC);
     ASSERT(input->type >= INPUT_EVENT && input->type <= INPUT_TICK);
     ASSERT(outbox->capacity - outbox->count >= STEP_ALERTS_MAX);
+    const uint32_t outbox_start = outbox->count;
     switch (input->type) {
     case INPUT_EVENT:
-        step_event(engine, input, outbox);
-        return;
+        step_input(engine, input, outbox);
+        break;
     case INPUT_DIRECTORY:
         take_directory(engine, input->u.directory);
-        return;
+        return; /* changes raise nothing */
     case INPUT_FENCES:
         take_fences(engine, input->u.fences);
         return;
     case INPUT_TICK:
         silence_tick(engine, input->now_ms, outbox);
-        return;
+        break;
+    }
+    if (order_oldest(&engine->order) != NULL) {
+        step_overdue(engine, input->now_ms, outbox, outbox_start);
     }
 }
 

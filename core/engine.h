@@ -51,7 +51,9 @@ struct engine_input {
         struct {
             const struct origin *origin;
             const struct event *event;
-            uint16_t index; /* the event's place in its report */
+            uint16_t index;     /* the event's place in its report */
+            bool more;          /* others of the same report follow at once */
+            uint64_t keep_from; /* of the report */
         } event;
         const struct directory *directory;
         const struct fence_set *fences;
@@ -87,8 +89,9 @@ void engine_card(const struct engine *engine, uint32_t card_no, struct engine_ca
 struct engine_stats {
     uint64_t events, fixes, passes, signals, calls;
     uint64_t no_position, too_vague, out_of_order, repeats; /* fixes that moved nobody */
-    uint64_t late_fixes;                 /* of those out of order: they might bear a pass out */
-    uint64_t unassigned;                 /* events of a card that belongs to no pupil here */
+    uint64_t late_fixes;             /* of those out of order: they might bear a pass out */
+    uint64_t waited, waited_in_vain; /* for what a card sends again (order.h); it did not come */
+    uint64_t unassigned;             /* events of a card that belongs to no pupil here */
     uint64_t double_reads, held_signals; /* passes and signals that repeat what was told already */
     uint64_t presences, presences_evicted;
     uint64_t presences_refused; /* no state to give up: every one held is of a pupil inside */

@@ -1,5 +1,5 @@
 /*
- * engine_internal.h - the engine's state, and one step under way, shared by engine.c, position.c,
+ * engine_internal.h - the engine's state, and one step under way, shared by engine.c, turn.c, position.c,
  * crossing.c, passage.c, notice.c and silence.c only.
  * Threads: one at a time.
  */
@@ -7,6 +7,7 @@
 #define CORE_ENGINE_INTERNAL_H
 
 #include "core/engine.h"
+#include "core/order.h"
 #include "core/pupil.h"
 
 struct card_state {
@@ -17,9 +18,19 @@ struct card_state {
 _Static_assert(sizeof(struct card_state) == 20 && REGISTRY_NUMBER_MAX < 1u << 24,
                "one for every card");
 
-/* The card's low battery was told, and no better charge since. */
-#define OWNER_CARD_IS_LOW (UINT32_C(1) << 31)
-_Static_assert(REGISTRY_NUMBER_MAX < OWNER_CARD_IS_LOW, "a pupil's number and a bit");
+/* Whose is the card? */
+struct card_owner {
+    uint32_t pupil_no : 24; /* 0: see the directory */
+    uint32_t is_low : 8;    /* its low battery was told, and no better charge since */
+};
+_Static_assert(sizeof(struct card_owner) == 4, "one for every card, and each event asks for one");
+
+/* So many reports of the pupil's card are missing before this one, up to the width of its window. Below
+ * 0: it is none of those that come. */
+static inline int32_t pupil_misses(const struct pupil_state *pupil, uint64_t seq)
+{
+    return (int16_t)(uint16_t)(seq - pupil->next_seq);
+}
 
 /* How many pupils of a school are silent on its ground, in this round of looks and in the last one. */
 struct school_silence {
@@ -55,10 +66,11 @@ struct engine {
     const struct fence_set *fences;
     uint32_t set; /* how many fence sets there were */
     struct pupil_state *pupils;
-    uint32_t *owners; /* by card: its pupil, 0: see the directory; and OWNER_CARD_IS_LOW */
+    struct card_owner *owners; /* by card */
     struct card_state *cards;
     struct fence_memory *fence_memory;
     struct presences presences;
+    struct order order;
     struct silence silence;
     struct engine_stats stats;
     struct expected expected[ENGINE_EXPECT_MAX]; /* in the order of the events to come */
@@ -78,6 +90,10 @@ struct step {
     struct engine_reason *reason; /* NULL: nobody asks why */
 };
 
+/* engine.c */
+/* One event whose turn it is. All of one engine_step share the room from outbox_start on. */
+void step_event(struct engine *engine, const struct engine_input *input, struct outbox *outbox,
+                uint32_t outbox_start);
 /* An alert with everything that the event tells, for the caller to fill in the rest. */
 struct alert *step_raise(struct step *step, enum alert_type type, enum severity severity,
                          int64_t time_ms);
@@ -109,6 +125,13 @@ struct word {
     int64_t dt_ms;    /* since the pupil's last fix; 0: of a pass */
     int64_t clear_ms; /* when it was last clear where the pupil was */
 };
+
+/* turn.c */
+/* The event if it is its turn, and those that waited for it; else it waits. */
+void step_in_turn(struct engine *engine, const struct engine_input *input, struct outbox *outbox);
+/* Those that have waited for too long. */
+void step_overdue(struct engine *engine, int64_t now_ms, struct outbox *outbox,
+                  uint32_t outbox_start);
 
 /* crossing.c */
 /* Adds the word to what is known of that place, and draws the consequence. The place may be free

@@ -50,6 +50,12 @@
 /* A fix that comes out of order may bear out a pass if it is older than the newest one by no more than
  * this: longer is no disorder of a network but a backlog. */
 #define FIX_BEHIND_MS_MAX 600000
+/* A fix waits for reports before it that the card is sending again for so long at most: two rounds of a
+ * slow network, and an alert is no later than that. */
+#define ORDER_WAIT_MS 5000
+/* So many cards share a place to wait: after an outage each of them sends its newest report first, but
+ * not all in the same seconds. */
+#define ORDER_CARDS_A_PLACE 128u
 /* Low battery is told again after this time, or after the battery was seen above BATTERY_FULL_PCT.
  */
 #define LOW_BATTERY_REPEAT_MS 43200000

@@ -78,7 +78,7 @@ void step_signal(struct step *step)
     case SIGNAL_LOW_BATTERY:
         (void)raise_once(step, ALERT_LOW_BATTERY, SEVERITY_INFO, &card->low_battery_s,
                          LOW_BATTERY_REPEAT_MS);
-        engine->owners[signal->card_no] |= card->low_battery_s != 0 ? OWNER_CARD_IS_LOW : 0;
+        engine->owners[signal->card_no].is_low |= card->low_battery_s != 0;
         break;
     case SIGNAL_REMOVED:
         (void)raise_once(step, ALERT_REMOVED, SEVERITY_WARNING, &card->removed_s, SIGNAL_REPEAT_MS);
@@ -99,12 +99,12 @@ void step_battery(struct step *step)
     const struct event *event = step->event;
     if (step->pupil_no == 0 || (event->flags & EVENT_HAS_BATTERY) == 0 ||
         event->battery_pct <= BATTERY_FULL_PCT ||
-        (step->engine->owners[event->card_no] & OWNER_CARD_IS_LOW) == 0) {
+        step->engine->owners[event->card_no].is_low == 0) {
         return;
     }
     struct card_state *card = &step->engine->cards[event->card_no];
     if (card->low_battery_s != 0 && unix_seconds(event->time_ms) > card->low_battery_s) {
         card->low_battery_s = 0;
-        step->engine->owners[event->card_no] &= ~OWNER_CARD_IS_LOW;
+        step->engine->owners[event->card_no].is_low = 0;
     }
 }

@@ -9,14 +9,14 @@ enum { ARENA_ROUNDING = 32 };
 
 size_t presences_bytes(uint32_t count_max)
 {
-    return sizeof(struct presence) * ((size_t)count_max + 1) + ARENA_ROUNDING;
+    return sizeof(struct presence) * ((size_t)count_max + 1) + ARENA_LINE + ARENA_ROUNDING;
 }
 
 enum status presences_init(struct presences *presences, struct arena *arena,
                            struct pupil_state *pupils, uint32_t count_max)
 {
     *presences = (struct presences){.pupils = pupils, .count_max = count_max};
-    presences->items = arena_array(arena, (size_t)count_max + 1, sizeof *presences->items);
+    presences->items = arena_lines(arena, (size_t)count_max + 1, sizeof *presences->items);
     if (presences->items == NULL) {
         return STATUS_NO_MEMORY;
     }

@@ -19,6 +19,8 @@ enum pupil_hearing {
     PUPIL_HEARING = 15, /* all of them */
 };
 
+#define PUPIL_CARD_BITS 63u
+
 struct pupil_state {
     int64_t last_ms;                /* of the newest fix that told something; 0: there was none */
     struct geo_point point, before; /* of that fix, and of the one before it */
@@ -35,9 +37,12 @@ struct pupil_state {
     uint16_t accuracy_cm; /* of the newest fix; 0: not told */
     uint16_t clear_s;     /* so long before last_ms were the newest two clear fixes in a row */
     uint8_t sigma_m, before_sigma_m; /* rounded up; UINT8_MAX: that or more */
-    bool was_vague;                  /* the last fix, whether it told something or not */
-    uint8_t way_s;    /* the way from `before` to `point` took so long; 0: it tells no passage */
-    uint32_t heard_s; /* arrival of the last thing heard of the card, Unix time; 0: nothing was */
+    bool was_vague : 1;              /* the last fix, whether it told something or not */
+    bool waits : 1;                  /* something of its card is held back (order.h) */
+    uint8_t card : 6;                /* the low bits of the card that next_seq is of */
+    uint8_t way_s;     /* the way from `before` to `point` took so long; 0: it tells no passage */
+    uint16_t next_seq; /* the low bits of the report that comes next in the card's sequence */
+    uint32_t heard_s;  /* arrival of the last thing heard of the card, Unix time; 0: nothing was */
     /* When the newest of it was said, in 4 s of device time, the low bits; the card's own interval between
      * such; enum pupil_hearing. */
     uint32_t said : 16, interval_s : 12, hearing : 4;

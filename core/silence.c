@@ -138,7 +138,7 @@ void doubt_run(const struct step *step, struct presence *presence)
 
 uint32_t run_doubts(const struct step *step, const struct presence *presence)
 {
-    bool low = (step->engine->owners[step->event->card_no] & OWNER_CARD_IS_LOW) != 0;
+    bool low = step->engine->owners[step->event->card_no].is_low != 0;
     uint32_t doubts = low ? ALERT_DOUBT_LOW_BATTERY : 0u;
     doubts |= (presence->flags & PRESENCE_SILENCE) != 0 ? ALERT_DOUBT_SILENCE : 0u;
     return doubts | ((presence->flags & PRESENCE_OFF) != 0 ? ALERT_DOUBT_OFF : 0u);
@@ -248,14 +248,14 @@ static void look_at(struct look *look, uint32_t card_no)
 {
     struct engine *engine = look->engine;
     struct silence *silence = &engine->silence;
-    uint32_t pupil_no = engine->owners[card_no] & ~OWNER_CARD_IS_LOW;
+    uint32_t pupil_no = engine->owners[card_no].pupil_no;
     const struct pupil_state *pupil = &engine->pupils[pupil_no];
     if (pupil_no == 0) {
         return;
     }
     bool told = (pupil->hearing & PUPIL_TOLD) != 0, off = (pupil->hearing & PUPIL_OFF) != 0;
     bool silent = is_silent(engine, pupil);
-    silence->cards_low += (engine->owners[card_no] & OWNER_CARD_IS_LOW) != 0;
+    silence->cards_low += engine->owners[card_no].is_low;
     silence->cards_off += off;
     silence->cards_silent += silent && !off;
     if (!silent || (told && off) || (!told && !is_on_ground(engine, pupil))) {
@@ -326,12 +326,11 @@ void silence_tick(struct engine *engine, int64_t now_ms, struct outbox *outbox)
 void engine_card(const struct engine *engine, uint32_t card_no, struct engine_card *ret)
 {
     *ret = (struct engine_card){.hearing = CARD_NEVER_HEARD};
-    uint32_t owner = card_no < engine->limits.cards_max ? engine->owners[card_no] : 0;
-    const struct pupil_state *pupil = &engine->pupils[owner & ~OWNER_CARD_IS_LOW];
-    if ((owner & ~OWNER_CARD_IS_LOW) == 0) {
+    if (card_no >= engine->limits.cards_max || engine->owners[card_no].pupil_no == 0) {
         return;
     }
-    ret->low_battery = (owner & OWNER_CARD_IS_LOW) != 0;
+    const struct pupil_state *pupil = &engine->pupils[engine->owners[card_no].pupil_no];
+    ret->low_battery = engine->owners[card_no].is_low != 0;
     ret->heard_ms = pupil->heard_s * INT64_C(1000);
     ret->interval_s = pupil->interval_s;
     if (pupil->heard_s != 0) {

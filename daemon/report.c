@@ -50,6 +50,8 @@ static void report_engine(const struct campusd *campusd, struct buffer *out)
     line(out, "engine.too_vague", engine.too_vague);
     line(out, "engine.out_of_order", engine.out_of_order);
     line(out, "engine.late_fixes", engine.late_fixes);
+    line(out, "engine.waited", engine.waited);
+    line(out, "engine.waited_in_vain", engine.waited_in_vain);
     line(out, "engine.repeats", engine.repeats);
     line(out, "engine.presences", engine.presences);
     line(out, "engine.presences_evicted", engine.presences_evicted);

@@ -58,6 +58,8 @@ static void step_report(struct campusd *campusd, const struct report *report, ui
         input.u.event.origin = &report->origin;
         input.u.event.event = &report->events[order[i]];
         input.u.event.index = order[i];
+        input.u.event.more = i + 1 < report->event_count;
+        input.u.event.keep_from = report->keep_from;
         engine_step(campusd->engine, &input, &outbox);
         raise_alerts(campusd, end, &outbox);
         outbox.count = 0;

@@ -134,7 +134,7 @@ void town_release(struct town *town)
     free(town->out);
 }
 
-static uint32_t step(struct town *town, const struct engine_input *input)
+uint32_t town_input(struct town *town, const struct engine_input *input)
 {
     struct outbox outbox = {.alerts = town->out, .capacity = STEP_ALERTS_MAX};
     engine_step(town->engine, input, &outbox);
@@ -164,19 +164,20 @@ uint32_t town_step(struct town *town, const struct event *event, double late_s)
     struct origin origin = {.kind = event->type == EVENT_PASS ? ORIGIN_GATE : ORIGIN_CARD,
                             .no = event->type == EVENT_PASS ? event->gate_no : event->card_no,
                             .seq = ++town->seq};
-    struct engine_input input = {.type = INPUT_EVENT,
-                                 .now_ms = event->time_ms + (int64_t)(late_s * 1000),
-                                 .u.event = {.origin = &origin, .event = event}};
+    struct engine_input input = {
+        .type = INPUT_EVENT,
+        .now_ms = event->time_ms + (int64_t)(late_s * 1000),
+        .u.event = {.origin = &origin, .event = event, .keep_from = town->keep_from}};
     if (!town->expects_nothing) {
         engine_expect(town->engine, &event, 1);
     }
-    return step(town, &input);
+    return town_input(town, &input);
 }
 
 uint32_t town_tick(struct town *town, double at_s)
 {
     const struct engine_input input = {.type = INPUT_TICK, .now_ms = town_ms(at_s)};
-    return step(town, &input);
+    return town_input(town, &input);
 }
 
 uint32_t town_ticks(struct town *town, double from_s, double to_s)

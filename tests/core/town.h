@@ -25,7 +25,7 @@ struct town {
     struct fence_set *fences;
     struct alert *log; /* all that was raised, in order */
     uint32_t log_count;
-    uint64_t seq;
+    uint64_t seq, keep_from; /* of the last report; the lowest that the sender keeps, 0: none */
     struct alert *out;
     bool expects_nothing; /* no engine_expect before each step */
 };
@@ -66,6 +66,7 @@ uint32_t town_pass(struct town *town, uint32_t card_no, double at_s, uint32_t ga
 uint32_t town_signal(struct town *town, uint32_t card_no, double at_s, enum signal_kind kind);
 /* Steps a tick; returns how many alerts it raised. */
 uint32_t town_tick(struct town *town, double at_s);
+uint32_t town_input(struct town *town, const struct engine_input *input);
 /* A tick a second, from there to there. */
 uint32_t town_ticks(struct town *town, double from_s, double to_s);
 const struct alert *town_last(const struct town *town);

@@ -283,7 +283,7 @@ static struct geo_point take_place(struct story *story)
     return town_point(north_m, east_m);
 }
 
-/* fix PLACE|nowhere [accuracy METRES] [wifi|cell] [arriving TIME] */
+/* fix PLACE|nowhere [accuracy METRES] [wifi|cell] [arriving TIME] [report NUMBER keeping NUMBER] */
 static void line_fix(struct story *story, double from_s, double to_s, double every_s)
 {
     struct event fix = {.card_no = CARD, .type = EVENT_FIX, .kind = FIX_GNSS};
@@ -302,6 +302,10 @@ static void line_fix(struct story *story, double from_s, double to_s, double eve
             fix.kind = FIX_WIFI;
         } else if (take_if(story, "cell")) {
             fix.kind = FIX_CELL;
+        } else if (take_if(story, "report")) {
+            story->town.seq = (uint64_t)take_number(story) - 1;
+            need(story, "keeping");
+            story->town.keep_from = (uint64_t)take_number(story);
         } else {
             need(story, "arriving");
             const char *clock = take(story, "a time");

@@ -216,7 +216,11 @@ static void encode(struct maker *maker, const struct sender *sender, uint32_t pl
     (void)snprintf(topic, sizeof topic, "campus/v1/s%u/%s%u/up", school, kind,
                    is_gate ? gate + 1 : place + 1);
     struct message *message = add_message(world, topic);
+    const uint64_t kept = SEQUENCE_WINDOW - 1;
     struct wire_report report = {.seq = sender->seq,
+                                 .keep_from = place % 4 == 0       ? 0 /* keeps nothing */
+                                              : sender->seq > kept ? sender->seq - kept
+                                                                   : 1,
                                  .epoch = sender->epoch,
                                  .want_receipt = true,
                                  .event_count = sender->count,

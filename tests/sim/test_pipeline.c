@@ -130,10 +130,13 @@ static void step_report(struct receiver *receiver, const struct report *report, 
     }
     for (uint32_t i = 0; i < report->event_count; i++) {
         const struct event *event = &report->events[order[i]];
-        const struct engine_input input = {
-            .type = INPUT_EVENT,
-            .now_ms = report->arrival_ms,
-            .u.event = {.origin = &report->origin, .event = event, .index = order[i]}};
+        const struct engine_input input = {.type = INPUT_EVENT,
+                                           .now_ms = report->arrival_ms,
+                                           .u.event = {.origin = &report->origin,
+                                                       .event = event,
+                                                       .index = order[i],
+                                                       .more = i + 1 < report->event_count,
+                                                       .keep_from = report->keep_from}};
         receiver->counts.ahead += (event->flags & EVENT_CLOCK_AHEAD) != 0;
         step(receiver, &input, end);
     }
