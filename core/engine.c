@@ -144,6 +144,36 @@ static void find_pupil(struct step *step)
     step->school_no = card->school_no; /* of nobody, as far as the engine's tables go */
 }
 
+/* How long after it happened an alert is worth raising. */
+static int64_t worth_ms(enum alert_type type)
+{
+    return type == ALERT_DANGER                       ? DANGER_WORTH_MS
+           : type == ALERT_SOS || type == ALERT_HEARD ? INT64_MAX
+                                                      : ALERT_WORTH_MS;
+}
+
+/* Of those from `first` on. By when the event happened that settled it: what a fresh one tells of hours
+ * ago is news. */
+static void drop_stale(const struct step *step, uint32_t first)
+{
+    struct outbox *outbox = step->outbox;
+    const int64_t late_ms = step->input->now_ms - step->event->time_ms;
+    uint32_t kept = first;
+    for (uint32_t i = first; i < outbox->count; i++) {
+        enum alert_type type = (enum alert_type)outbox->alerts[i].type;
+        if (late_ms > worth_ms(type)) {
+            step->engine->stats.stale++;
+            step->engine->stats.alerts[type]--;
+            continue;
+        }
+        if (kept < i) {
+            memcpy(&outbox->alerts[kept], &outbox->alerts[i], sizeof outbox->alerts[i]);
+        }
+        kept++;
+    }
+    outbox->count = kept;
+}
+
 static inline void step_one(struct engine *engine, const struct engine_input *input,
                             struct outbox *outbox, uint32_t outbox_start)
 {
@@ -152,6 +182,7 @@ static inline void step_one(struct engine *engine, const struct engine_input *in
                         .event = input->u.event.event,
                         .outbox = outbox,
                         .outbox_start = outbox_start};
+    const uint32_t first = outbox->count;
     engine->stats.events++;
     find_pupil(&step);
     if (step.pupil_no == 0) {
@@ -178,6 +209,9 @@ static inline void step_one(struct engine *engine, const struct engine_input *in
     }
     if (step.pupil_no != 0 && engine->pupils[step.pupil_no].hearing != 0) {
         step_heard(&step);
+    }
+    if (outbox->count > first) {
+        drop_stale(&step, first);
     }
 }
 

@@ -91,6 +91,7 @@ struct engine_stats {
     uint64_t no_position, too_vague, out_of_order, repeats; /* fixes that moved nobody */
     uint64_t late_fixes;             /* of those out of order: they might bear a pass out */
     uint64_t waited, waited_in_vain; /* for what a card sends again (order.h); it did not come */
+    uint64_t stale;                  /* alerts not raised: they came too late to be worth it */
     uint64_t unassigned;             /* events of a card that belongs to no pupil here */
     uint64_t double_reads, held_signals; /* passes and signals that repeat what was told already */
     uint64_t presences, presences_evicted;

@@ -35,6 +35,11 @@
 /* A device time this long before arrival marks what it raises as late. */
 #define TIME_LATE_MS 900000
 
+/* What came so long after it happened tells nobody anything new: it is archived and moves the pupil, and
+ * raises nothing. Of a danger the next hours tell more; of everything else the day. Never an SOS. */
+#define DANGER_WORTH_MS 7200000
+#define ALERT_WORTH_MS  43200000
+
 /* A fix vaguer than this (radius of 68 %) moves nobody: it covers half a town. */
 #define FIX_ACCURACY_CM_MAX 50000u
 /* Stretches of the way between two fixes that are looked at for danger zones, in the order of the

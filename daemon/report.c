@@ -53,6 +53,7 @@ static void report_engine(const struct campusd *campusd, struct buffer *out)
     line(out, "engine.waited", engine.waited);
     line(out, "engine.waited_in_vain", engine.waited_in_vain);
     line(out, "engine.repeats", engine.repeats);
+    line(out, "engine.stale", engine.stale);
     line(out, "engine.presences", engine.presences);
     line(out, "engine.presences_evicted", engine.presences_evicted);
     line(out, "engine.cards_silent", engine.cards_silent);

@@ -281,6 +281,27 @@ static void who_asks_why_is_told_and_changes_nothing(void **state)
     town_release(&asked);
 }
 
+static void what_is_long_over_is_not_told_but_an_sos_is(void **state)
+{
+    struct town *town = *state;
+    (void)town_stay(town, 1, 0, 8, 60, 500, 0);
+    for (uint32_t i = 0; i < 12; i++) {
+        struct event fix = town_fix_at(1, 480 + i * 60, 0, 0, 8);
+        assert_int_equal(town_step(town, &fix, ALERT_WORTH_MS / 1000.0 + 3600), 0);
+    }
+    assert_int_equal(engine_presence(town->engine, 1, TOWN_SCHOOL_FENCE), PRESENCE_INSIDE);
+    struct event sos = {.time_ms = town_ms(1300),
+                        .card_no = 1,
+                        .type = EVENT_SIGNAL,
+                        .kind = SIGNAL_SOS,
+                        .flags = EVENT_NO_POSITION};
+    assert_int_equal(town_step(town, &sos, ALERT_WORTH_MS / 1000.0 + 3600), 1);
+    assert_int_equal(town_last(town)->type, ALERT_SOS);
+    struct engine_stats stats;
+    engine_stats(town->engine, &stats);
+    assert_true(stats.stale == 1 && stats.alerts[ALERT_ENTERED] == 0);
+}
+
 static void a_city_fits_in_130_bytes_a_card(void **state)
 {
     (void)state;
@@ -306,6 +327,7 @@ int main(void)
         TEST(a_pupil_who_changes_school_rebases_and_others_do_not),
         TEST(who_asks_why_is_told_and_changes_nothing),
         cmocka_unit_test(without_fences_and_directory_nothing_breaks),
+        TEST(what_is_long_over_is_not_told_but_an_sos_is),
         cmocka_unit_test(a_city_fits_in_130_bytes_a_card),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -284,11 +284,11 @@ collector_hears() {
     [[ -s $STACK/collected ]]
 }
 
-# trace_publish CARD FILE [DEVICE]: waits for every receipt; its outcome ends its log.
+# trace_publish CARD FILE [DEVICE]: as if its last fix were now; waits for every receipt; its outcome ends its log.
 trace_publish() {
     local card=$1 file=$2 device=${3:-} log=$STACK/log/publish-$1.log
     campusctl publish --trace "$file" --card "$card" --school s1 ${device:+--device "$device"} \
-        --give-up 120 >"$log" 2>&1
+        --shift --give-up 120 >"$log" 2>&1
     echo "exit=$?" >>"$log"
 }
 
