@@ -304,15 +304,19 @@ static int read_trace(struct publish *publish)
         STATUS_OK) {
         return cli_fail("%s", detail.text);
     }
-    if (publish->shift && publish->track.count > 0) {
-        int64_t last_ms = publish->track.points[0].time_ms;
-        for (uint32_t i = 1; i < publish->track.count; i++) {
-            int64_t time_ms = publish->track.points[i].time_ms;
-            last_ms = time_ms > last_ms ? time_ms : last_ms;
-        }
-        for (uint32_t i = 0; i < publish->track.count; i++) {
-            publish->track.points[i].time_ms += options.now_ms - last_ms;
-        }
+    int64_t old_ms = options.now_ms;
+    for (uint32_t i = 0; i < publish->track.count; i++) {
+        int64_t time_ms = publish->track.points[i].time_ms;
+        old_ms = options.now_ms - time_ms < old_ms ? options.now_ms - time_ms : old_ms;
+    }
+    for (uint32_t i = 0; publish->shift && i < publish->track.count; i++) {
+        publish->track.points[i].time_ms += old_ms;
+    }
+    if (!publish->shift && publish->track.count > 0 && old_ms > ALERT_WORTH_MS) {
+        (void)fprintf(stderr,
+                      "campusctl: the last fix is %lld hours old: campusd archives it and "
+                      "raises no alert; --shift moves it to now\n",
+                      (long long)(old_ms / 3600000));
     }
     return CLI_OK;
 }
