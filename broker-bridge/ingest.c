@@ -53,6 +53,7 @@ struct message {
 struct ingest {
     struct ingest_options options;
     const struct directory *directory;
+    uint32_t cards_end, gates_end; /* numbers from here on were never known */
     struct sequence *cards, *gates;
     struct recent phones;
     struct arena arena;
@@ -101,10 +102,18 @@ void ingest_free(struct ingest *ingest)
     }
 }
 
+static void note_end(uint32_t *end, uint32_t now, uint32_t max)
+{
+    now = now < max ? now : max;
+    *end = now > *end ? now : *end;
+}
+
 void ingest_set_directory(struct ingest *ingest, const struct directory *directory)
 {
     ASSERT(directory != NULL);
     ingest->directory = directory;
+    note_end(&ingest->cards_end, directory->card_end, ingest->options.cards_max);
+    note_end(&ingest->gates_end, directory->gate_end, ingest->options.gates_max);
 }
 
 /* ---- the windows ---- */
@@ -160,8 +169,96 @@ static void advance(struct ingest *ingest, const struct origin *origin, uint64_t
 void ingest_replay(struct ingest *ingest, const struct report *report)
 {
     if (window_of(ingest, report->origin.kind, report->origin.no) != NULL) {
+        bool is_card = report->origin.kind == ORIGIN_CARD;
+        note_end(is_card ? &ingest->cards_end : &ingest->gates_end, report->origin.no + 1,
+                 is_card ? ingest->options.cards_max : ingest->options.gates_max);
         advance(ingest, &report->origin, report->keep_from);
     }
+}
+
+/* ---- the windows as bytes ---- */
+
+struct image_head {
+    uint32_t cards_max, gates_max, cards_end, gates_end, window_bytes, phones, at, reserved;
+};
+
+static struct image_head image_head_of(const struct ingest *ingest)
+{
+    return (struct image_head){.cards_max = ingest->options.cards_max,
+                               .gates_max = ingest->options.gates_max,
+                               .cards_end = ingest->cards_end,
+                               .gates_end = ingest->gates_end,
+                               .window_bytes = sizeof *ingest->cards,
+                               .phones = ingest->phones.mask + 1,
+                               .at = ingest->phones.at};
+}
+
+enum { IMAGE_PARTS = 4 };
+
+/* Returns the bytes of all, the head's too. */
+static size_t image_parts(const struct ingest *ingest, const struct image_head *head,
+                          void *ret[IMAGE_PARTS], size_t ret_bytes[IMAGE_PARTS])
+{
+    void *const parts[IMAGE_PARTS] = {ingest->cards, ingest->gates, ingest->phones.pairs,
+                                      ingest->phones.buckets};
+    const size_t bytes[IMAGE_PARTS] = {head->cards_end * sizeof *ingest->cards,
+                                       head->gates_end * sizeof *ingest->gates,
+                                       head->phones * sizeof *ingest->phones.pairs,
+                                       head->phones * sizeof *ingest->phones.buckets};
+    memcpy(ret, parts, sizeof parts);
+    memcpy(ret_bytes, bytes, sizeof bytes);
+    return sizeof *head + bytes[0] + bytes[1] + bytes[2] + bytes[3];
+}
+
+size_t ingest_image_bytes(const struct ingest *ingest)
+{
+    void *parts[IMAGE_PARTS];
+    size_t bytes[IMAGE_PARTS];
+    const struct image_head head = image_head_of(ingest);
+    return image_parts(ingest, &head, parts, bytes);
+}
+
+void ingest_image_put(const struct ingest *ingest, void *out)
+{
+    void *parts[IMAGE_PARTS];
+    size_t bytes[IMAGE_PARTS];
+    const struct image_head head = image_head_of(ingest);
+    char *at = out;
+    memcpy(at, &head, sizeof head);
+    at += sizeof head;
+    (void)image_parts(ingest, &head, parts, bytes);
+    for (int i = 0; i < IMAGE_PARTS; i++) {
+        memcpy(at, parts[i], bytes[i]);
+        at += bytes[i];
+    }
+}
+
+enum status ingest_image_get(struct ingest *ingest, const void *image, size_t size)
+{
+    void *parts[IMAGE_PARTS];
+    size_t bytes[IMAGE_PARTS];
+    struct image_head head, own = image_head_of(ingest);
+    if (size < sizeof head) {
+        return STATUS_UNSUPPORTED;
+    }
+    memcpy(&head, image, sizeof head);
+    own.at = head.at;
+    own.cards_end = head.cards_end;
+    own.gates_end = head.gates_end;
+    if (memcmp(&head, &own, sizeof head) != 0 || head.at > ingest->phones.mask ||
+        head.cards_end > head.cards_max || head.gates_end > head.gates_max ||
+        size != image_parts(ingest, &head, parts, bytes)) {
+        return STATUS_UNSUPPORTED;
+    }
+    const char *at = (const char *)image + sizeof head;
+    for (int i = 0; i < IMAGE_PARTS; i++) {
+        memcpy(parts[i], at, bytes[i]);
+        at += bytes[i];
+    }
+    ingest->phones.at = head.at;
+    ingest->cards_end = head.cards_end;
+    ingest->gates_end = head.gates_end;
+    return STATUS_OK;
 }
 
 const struct sequence *ingest_sequence(const struct ingest *ingest, uint8_t origin_kind,

@@ -61,6 +61,11 @@ enum status ingest_message(struct ingest *ingest, struct text topic, struct text
  * passed over. */
 void ingest_replay(struct ingest *ingest, const struct report *report);
 
+/* The windows as bytes, for a snapshot. STATUS_UNSUPPORTED: of other maxima; nothing was taken. */
+size_t ingest_image_bytes(const struct ingest *ingest);
+void ingest_image_put(const struct ingest *ingest, void *out);
+enum status ingest_image_get(struct ingest *ingest, const void *image, size_t size) MUST_CHECK;
+
 /* The window of a sender, for its receipt. NULL: a number beyond the maxima. */
 const struct sequence *ingest_sequence(const struct ingest *ingest, uint8_t origin_kind,
                                        uint32_t no);

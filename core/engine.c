@@ -34,6 +34,7 @@ enum status engine_new(const struct engine_limits *limits, struct engine **ret)
     engine->limits = *limits;
     engine->limits.policy = policy;
     engine->sum_max_mn = policy_sum_max_mn(&policy);
+    engine->used_end = 1;
     engine->pupils = arena_lines(&arena, limits->cards_max, sizeof *engine->pupils);
     engine->owners = arena_array(&arena, limits->cards_max, sizeof *engine->owners);
     engine->cards = arena_array(&arena, limits->cards_max, sizeof *engine->cards);
@@ -255,11 +256,22 @@ static void number_pupils(struct engine *engine)
     }
 }
 
+static void note_used(struct engine *engine, const struct directory *directory)
+{
+    if (directory != NULL) {
+        uint32_t end = directory->card_end > directory->pupil_end ? directory->card_end
+                                                                  : directory->pupil_end;
+        end = end < engine->limits.cards_max ? end : engine->limits.cards_max;
+        engine->used_end = end > engine->used_end ? end : engine->used_end;
+    }
+}
+
 /* A pupil who changed school has other fences now; one who is gone has none. */
 static void take_directory(struct engine *engine, const struct directory *directory)
 {
     const struct directory *before = engine->directory;
     engine->directory = directory;
+    note_used(engine, directory);
     for (uint32_t no = 1; before != NULL && no < before->pupil_end; no++) {
         const struct dir_pupil *old = pupil_in(before, no), *now = pupil_in(directory, no);
         if (old != NULL && no < engine->limits.cards_max &&
@@ -305,6 +317,16 @@ static void take_fences(struct engine *engine, const struct fence_set *fences)
     }
 }
 
+/* Sums are cut to the new bounds as they move. */
+static void take_policy(struct engine *engine, const struct presence_policy *policy)
+{
+    struct presence_policy whole = *policy;
+    bool valid = policy_fill(&whole);
+    ASSERT(valid);
+    engine->limits.policy = whole;
+    engine->sum_max_mn = policy_sum_max_mn(&whole);
+}
+
 /* Reads a word, for its line to come. A prefetch would be dropped where its page is not known either,
  * as most are not. */
 static void touch(const void *word)
@@ -347,7 +369,7 @@ void engine_expect(struct engine *engine, const struct event *const *events, uin
 void engine_step(struct engine *engine, const struct engine_input *input, struct outbox *outbox)
 {
     MAGIC_CHECK(engine, ENGINE_MAGIC);
-    ASSERT(input->type >= INPUT_EVENT && input->type <= INPUT_TICK);
+    ASSERT(input->type >= INPUT_EVENT && input->type <= INPUT_POLICY);
     ASSERT(outbox->capacity - outbox->count >= STEP_ALERTS_MAX);
     const uint32_t outbox_start = outbox->count;
     switch (input->type) {
@@ -359,6 +381,9 @@ void engine_step(struct engine *engine, const struct engine_input *input, struct
         return; /* changes raise nothing */
     case INPUT_FENCES:
         take_fences(engine, input->u.fences);
+        return;
+    case INPUT_POLICY:
+        take_policy(engine, input->u.policy);
         return;
     case INPUT_TICK:
         silence_tick(engine, input->now_ms, outbox);

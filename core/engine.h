@@ -42,6 +42,7 @@ enum engine_input_type {
     INPUT_FENCES = 3,    /* another fence set from here on: states re-base silently */
     INPUT_TICK =
         4, /* the clock went on; one that is not a second later than the last is passed over */
+    INPUT_POLICY = 5, /* another one from here on; what is 0 has its default */
 };
 
 struct engine_input {
@@ -57,6 +58,7 @@ struct engine_input {
         } event;
         const struct directory *directory;
         const struct fence_set *fences;
+        const struct presence_policy *policy; /* as policy_fill takes it */
     } u;
 };
 
@@ -121,6 +123,16 @@ struct engine_reason {
 typedef void engine_tell(void *context, const struct engine_reason *reason);
 /* From here on each step is told, before its alerts; NULL: no longer. It decides nothing. */
 void engine_explain(struct engine *engine, engine_tell *tell, void *context);
+
+/* The state as bytes, for a snapshot: what went in later than engine_image_put goes in again after
+ * engine_image_get, and the same alerts come out. The directory and the fences are those of the time of
+ * the image. STATUS_UNSUPPORTED: an image of other limits, or of another version of the engine; nothing
+ * was taken. The bytes must be those that were put: who keeps them checks them. */
+size_t engine_image_bytes(const struct engine *engine);
+void engine_image_put(const struct engine *engine, void *out);
+enum status engine_image_get(struct engine *engine, const void *image, size_t size,
+                             const struct directory *directory,
+                             const struct fence_set *fences) MUST_CHECK;
 
 /* Where the pupil stands to the fence, as far as is settled. */
 enum presence_state engine_presence(const struct engine *engine, uint32_t pupil_no,

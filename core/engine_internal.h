@@ -64,7 +64,8 @@ struct engine {
     int32_t sum_max_mn;          /* of a presence, by the policy */
     const struct directory *directory;
     const struct fence_set *fences;
-    uint32_t set; /* how many fence sets there were */
+    uint32_t set;      /* how many fence sets there were */
+    uint32_t used_end; /* cards and pupils from here on were never known */
     struct pupil_state *pupils;
     struct card_owner *owners; /* by card */
     struct card_state *cards;

@@ -15,7 +15,7 @@ size_t presences_bytes(uint32_t count_max)
 enum status presences_init(struct presences *presences, struct arena *arena,
                            struct pupil_state *pupils, uint32_t count_max)
 {
-    *presences = (struct presences){.pupils = pupils, .count_max = count_max};
+    *presences = (struct presences){.pupils = pupils, .count_max = count_max, .used_end = 1};
     presences->items = arena_lines(arena, (size_t)count_max + 1, sizeof *presences->items);
     if (presences->items == NULL) {
         return STATUS_NO_MEMORY;
@@ -73,6 +73,7 @@ uint32_t presences_add(struct presences *presences, uint32_t pupil_no, uint32_t 
     }
     uint32_t place = presences->free;
     presences->free = presences->items[place].next;
+    presences->used_end = place < presences->used_end ? presences->used_end : place + 1;
     presences->items[place] = (struct presence){.pupil_no = BITS(pupil_no),
                                                 .fence_no = BITS(fence_no),
                                                 .next = BITS(presences->pupils[pupil_no].first)};

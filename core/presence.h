@@ -73,7 +73,8 @@ struct presences {
     struct presence *items;     /* place 0 is none */
     struct pupil_state *pupils; /* the caller's, by number */
     uint32_t free, count, count_max;
-    uint32_t hand; /* where the next search for room begins */
+    uint32_t used_end; /* places from here on were never taken */
+    uint32_t hand;     /* where the next search for room begins */
     uint64_t evicted, refused;
 };
 

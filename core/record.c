@@ -136,6 +136,11 @@ void record_put_tick(struct buffer *out, const struct tick *tick)
     buffer_append(out, tick, sizeof *tick);
 }
 
+void record_put_rules(struct buffer *out, const struct rules *rules)
+{
+    buffer_append(out, rules, sizeof *rules);
+}
+
 static bool point_is_valid(struct geo_point point)
 {
     return point.lat_e7 >= -GEO_LAT_E7_MAX && point.lat_e7 <= GEO_LAT_E7_MAX &&
@@ -283,5 +288,21 @@ enum status record_get_tick(const void *data, size_t size, struct tick *ret)
         return STATUS_CORRUPT;
     }
     *ret = tick;
+    return STATUS_OK;
+}
+
+enum status record_get_rules(const void *data, size_t size, struct rules *ret)
+{
+    struct rules rules;
+    if (size != sizeof rules) {
+        return STATUS_CORRUPT;
+    }
+    memcpy(&rules, data, sizeof rules);
+    struct presence_policy policy = rules.policy;
+    if (!time_is_valid(rules.now_ms) || rules.reserved != 0 || rules.reserved2 != 0 ||
+        !policy_fill(&policy)) {
+        return STATUS_CORRUPT;
+    }
+    *ret = rules;
     return STATUS_OK;
 }

@@ -261,6 +261,15 @@ bool alert_flow_full(const struct alert_flow *flow)
     return flow->count >= flow->options.waiting_max;
 }
 
+bool alert_flow_recorded(const struct alert_flow *flow)
+{
+    bool recorded = true;
+    for (uint32_t i = 0; i < flow->count && recorded; i++) {
+        recorded = flow->items[flow->first + i].end != 0;
+    }
+    return recorded;
+}
+
 void alert_flow_confirmed(struct alert_flow *flow, uint64_t end)
 {
     flow->changed = flow->changed || end > flow->confirmed;

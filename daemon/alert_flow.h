@@ -54,6 +54,9 @@ void alert_flow_pump(struct alert_flow *flow);
 /* waiting_max is reached: take no more events until it is not. */
 bool alert_flow_full(const struct alert_flow *flow);
 
+/* Every alert raised so far has its record, or was published: none is known here alone. */
+bool alert_flow_recorded(const struct alert_flow *flow);
+
 void alert_flow_confirmed(struct alert_flow *flow, uint64_t end);
 /* Every record up to `end` was stepped. */
 void alert_flow_stepped(struct alert_flow *flow, uint64_t end);

@@ -19,6 +19,7 @@ struct job {
     struct status_detail detail;
     struct directory *directory;
     struct fence_set *fences;
+    struct registry_key key;
     bool from_cache;
     enum status cache_status;
     struct status_detail cache_detail;
@@ -45,8 +46,11 @@ static enum status load_if_changed(struct job *job)
     }
     status = registry_load(job->conn, &job->directory, &job->fences, &job->detail);
     if (status == STATUS_OK) {
-        job->cache_status =
-            registry_cache_write(job->cache, job->directory, job->fences, &job->cache_detail);
+        job->cache_status = registry_cache_write(job->cache, job->directory, job->fences, &job->key,
+                                                 &job->cache_detail);
+        if (job->cache_status == STATUS_OK) {
+            job->cache_status = registry_cache_keep(job->cache, &job->key, &job->cache_detail);
+        }
     }
     return status;
 }
@@ -78,9 +82,12 @@ static void work(uv_work_t *request)
     job->from_cache = false;
     job->status = ask_database(job);
     if (job->status != STATUS_OK && !job->loaded_before) {
-        job->cache_status =
-            registry_cache_read(job->cache, &job->directory, &job->fences, &job->cache_detail);
+        job->cache_status = registry_cache_read(job->cache, &job->directory, &job->fences,
+                                                &job->key, &job->cache_detail);
         job->from_cache = job->cache_status == STATUS_OK;
+        if (job->from_cache) {
+            job->cache_status = registry_cache_keep(job->cache, &job->key, &job->cache_detail);
+        }
     }
 }
 
@@ -136,7 +143,7 @@ static void hand_over(struct registry_watch *watch)
     job->known = directory->revision;
     job->loaded_before = true;
     watch->loads++;
-    watch->options.on_loaded(watch->options.context, directory, fences, job->from_cache);
+    watch->options.on_loaded(watch->options.context, directory, fences, &job->key, job->from_cache);
 }
 
 static void start(struct registry_watch *watch);

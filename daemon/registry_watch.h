@@ -15,6 +15,7 @@
 #include "base/status.h"
 #include "core/directory.h"
 #include "core/fences.h"
+#include "storage/registry.h"
 
 struct registry_watch;
 
@@ -22,8 +23,9 @@ struct registry_watch_options {
     const char *conninfo, *cache;
     uint64_t poll_ms;
     void *context;
+    /* The key's file is kept by then (registry_cache_keep), or the log says why not. */
     void (*on_loaded)(void *context, struct directory *directory, struct fence_set *fences,
-                      bool from_cache);
+                      const struct registry_key *key, bool from_cache);
 };
 
 struct registry_watch_stats {

@@ -86,6 +86,19 @@ static void report_journal(const struct campusd *campusd, struct buffer *out)
     line(out, "journal.unknown_records", campusd->unknown_records);
 }
 
+static void report_recovery(const struct campusd *campusd, struct buffer *out)
+{
+    const struct recovery *recovery = &campusd->recovery;
+    line(out, "snapshot.began_at", recovery->began_at);
+    line(out, "snapshot.load_ms", recovery->load_ms);
+    line(out, "snapshot.position", recovery->pos);
+    line(out, "snapshot.made", recovery->made);
+    line(out, "snapshot.failures", recovery->failures);
+    line(out, "snapshot.bytes", recovery->bytes);
+    line(out, "snapshot.pause_us", recovery->pause_us);
+    line(out, "snapshot.pause_us_max", recovery->pause_us_max);
+}
+
 static void report_edges(const struct campusd *campusd, struct buffer *out)
 {
     struct alert_flow_stats alerts;
@@ -133,6 +146,7 @@ void campusd_report(const struct campusd *campusd, struct buffer *out)
         report_ingest(campusd, out);
         report_engine(campusd, out);
         report_journal(campusd, out);
+        report_recovery(campusd, out);
         report_edges(campusd, out);
     }
 }

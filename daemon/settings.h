@@ -20,6 +20,8 @@
       "Events in memory that wait for the disk; beyond, the brokers are not read.")                \
     X(NUMBER, journal_keep_hours, "journal.keep_hours", "48", 1, 8760, "hours", 1,                 \
       "Segments older than this and archived are deleted; a restart knows this much history.")     \
+    X(NUMBER, snapshot_every_s, "snapshot.every_s", "300", 1, 86400, "s", 1,                       \
+      "How often the state is written beside the journal; a restart begins at the newest.")        \
     X(TEXT, archive_conninfo, "archive.conninfo", "dbname=campus", 1, 2000, "libpq conninfo", 0,   \
       "The PostgreSQL database of registry and archive; passwords belong into a passfile.")        \
     X(NUMBER, archive_batch_rows, "archive.batch_rows", "20000", 1, 1000000, "rows", 0,            \

@@ -9,6 +9,7 @@
 #include "broker-bridge/topic.h"
 #include "core/rates.h"
 #include "core/record.h"
+#include "daemon/fold.h"
 #include "daemon/wiring_internal.h"
 #include "proto/codec.h"
 
@@ -17,7 +18,6 @@ enum {
     DRAIN_STEP_MS = 10,
     DRAIN_DEADLINE_MS = 5000,
     ARCHIVE_DEADLINE_MS = 3000,
-    AGE_STEP_MS = 600000,
     RECEIPTS_MAX = 262144
 };
 
@@ -36,135 +36,7 @@ static void fatal(struct campusd *campusd, const struct status_detail *detail)
     }
 }
 
-/* ---- the journal's records move the engine ---- */
-
-static void raise_alerts(struct campusd *campusd, uint64_t end, const struct outbox *outbox)
-{
-    for (uint32_t i = 0; i < outbox->count; i++) {
-        enum status status = alert_flow_raise(campusd->alerts, end, &outbox->alerts[i],
-                                              campusd->directory, campusd->fences);
-        ASSERT(status == STATUS_OK); /* out of memory: a restart raises it again from the journal */
-    }
-}
-
-/* In the order in which they happened; an event's index stays its place in the report. */
-static void step_report(struct campusd *campusd, const struct report *report, uint64_t end)
-{
-    struct outbox outbox = {campusd->outbox, 0, STEP_ALERTS_MAX};
-    uint16_t order[REPORT_EVENTS_MAX] = {0};
-    report_order(report, order);
-    for (uint32_t i = 0; i < report->event_count; i++) {
-        struct engine_input input = {.type = INPUT_EVENT, .now_ms = report->arrival_ms};
-        input.u.event.origin = &report->origin;
-        input.u.event.event = &report->events[order[i]];
-        input.u.event.index = order[i];
-        input.u.event.more = i + 1 < report->event_count;
-        input.u.event.keep_from = report->keep_from;
-        engine_step(campusd->engine, &input, &outbox);
-        raise_alerts(campusd, end, &outbox);
-        outbox.count = 0;
-    }
-    alert_flow_stepped(campusd->alerts, end);
-}
-
-static void step_tick(struct campusd *campusd, const struct tick *tick, uint64_t end)
-{
-    struct outbox outbox = {campusd->outbox, 0, STEP_ALERTS_MAX};
-    const struct engine_input input = {.type = INPUT_TICK, .now_ms = tick->now_ms};
-    engine_step(campusd->engine, &input, &outbox);
-    raise_alerts(campusd, end, &outbox);
-    alert_flow_stepped(campusd->alerts, end);
-}
-
-static void note_age(struct campusd *campusd, int64_t time_ms, uint64_t pos)
-{
-    uint32_t count = campusd->age_count;
-    if (count > 0 && time_ms < campusd->ages[count - 1].time_ms + AGE_STEP_MS) {
-        return;
-    }
-    if (count == AGE_SAMPLES) { /* halve the resolution */
-        for (uint32_t i = 0; i < AGE_SAMPLES / 2; i++) {
-            campusd->ages[i] = campusd->ages[(size_t)2 * i];
-        }
-        count = AGE_SAMPLES / 2;
-    }
-    campusd->ages[count] = (struct age_sample){time_ms, pos};
-    campusd->age_count = count + 1;
-}
-
-static bool known_numbers(const struct campusd *campusd, const struct report *report)
-{
-    bool known = report->origin.no < campusd->config->limit_cards &&
-                 report->event_count <= REPORT_EVENTS_MAX;
-    for (uint32_t i = 0; known && i < report->event_count; i++) {
-        known = report->events[i].card_no < campusd->config->limit_cards;
-    }
-    return known;
-}
-
-static enum status take_record(struct campusd *campusd, const struct journal_record *record)
-{
-    struct report report;
-    struct alert_record alert;
-    struct mark mark;
-    struct tick tick;
-    enum status status = STATUS_OK;
-    switch ((enum record_type)record->type) {
-    case RECORD_REPORT:
-        status = record_get_report(record->data, record->size, &report);
-        if (status == STATUS_OK && !known_numbers(campusd, &report)) {
-            status = STATUS_TOO_LARGE;
-        }
-        if (status != STATUS_OK) {
-            return status;
-        }
-        if (campusd->replaying) {
-            ingest_replay(campusd->ingest, &report);
-        }
-        note_age(campusd, report.arrival_ms, record->pos);
-        step_report(campusd, &report, record->end);
-        return STATUS_OK;
-    case RECORD_ALERT:
-        if (campusd->replaying) {
-            status = record_get_alert(record->data, record->size, &alert);
-            return status == STATUS_OK
-                       ? alert_flow_replay_record(campusd->alerts, record->end, &alert)
-                       : status;
-        }
-        return STATUS_OK;
-    case RECORD_MARK:
-        if (campusd->replaying) {
-            status = record_get_mark(record->data, record->size, &mark);
-            if (status == STATUS_OK) {
-                alert_flow_replay_mark(campusd->alerts, &mark);
-            }
-        }
-        return status;
-    case RECORD_TICK:
-        status = record_get_tick(record->data, record->size, &tick);
-        if (status == STATUS_OK) {
-            campusd->tick_ms = tick.now_ms > campusd->tick_ms ? tick.now_ms : campusd->tick_ms;
-            note_age(campusd, tick.now_ms, record->pos);
-            step_tick(campusd, &tick, record->end);
-        }
-        return status;
-    case RECORD_REFUSED:
-        return STATUS_OK;
-    }
-    return STATUS_UNSUPPORTED;
-}
-
-static void on_record(void *context, const struct journal_record *record)
-{
-    struct campusd *campusd = campusd_of(context);
-    if (take_record(campusd, record) != STATUS_OK) {
-        campusd->unknown_records++;
-    }
-    if (campusd->replaying) {
-        campusd->replayed_records++;
-        campusd->appended = campusd->durable = record->end;
-    }
-}
+/* ---- the journal ---- */
 
 static void resume_sources(struct campusd *campusd)
 {
@@ -178,11 +50,13 @@ static void on_durable(void *context, uint64_t pos)
 {
     struct campusd *campusd = campusd_of(context);
     campusd->durable = pos;
+    fold_flush(campusd);
     if (campusd->trouble.text[0] != '\0') {
         campusd->trouble.text[0] = '\0';
         log_event(LOG_INFO, "journal.healed");
     }
     alert_flow_pump(campusd->alerts);
+    recovery_durable(campusd);
     if (campusd->bridge != NULL) {
         bridge_durable(campusd->bridge, pos);
         resume_sources(campusd);
@@ -383,6 +257,8 @@ static void trim_journal(struct campusd *campusd)
     }
     pos = pos < archive.position ? pos : archive.position;
     pos = pos < alerts.confirmed ? pos : alerts.confirmed;
+    uint64_t needed = recovery_keeps_from(campusd);
+    pos = pos < needed ? pos : needed;
     uint32_t removed = pos > 0 ? journal_trim(campusd->journal, pos) : 0;
     if (removed > 0) {
         log_event(LOG_INFO, "journal.trimmed", LOG_INT("segments", removed));
@@ -395,6 +271,7 @@ static void on_upkeep(uv_timer_t *timer)
     alert_flow_pump(campusd->alerts);
     append_tick(campusd);
     alert_flow_mark(campusd->alerts);
+    recovery_upkeep(campusd);
     resume_sources(campusd);
     trim_journal(campusd);
 }
@@ -414,19 +291,6 @@ static void on_control(void *context, struct text request, struct buffer *out)
 
 /* ---- registry: the first one boots the rest ---- */
 
-static void step_registry(struct campusd *campusd, int64_t now_ms)
-{
-    struct outbox outbox = {campusd->outbox, 0, STEP_ALERTS_MAX};
-    struct engine_input input = {.type = INPUT_DIRECTORY, .now_ms = now_ms};
-    input.u.directory = campusd->directory;
-    engine_step(campusd->engine, &input, &outbox);
-    input.type = INPUT_FENCES;
-    input.u.fences = campusd->fences;
-    engine_step(campusd->engine, &input, &outbox);
-    ASSERT(outbox.count == 0); /* re-based silently */
-    ingest_set_directory(campusd->ingest, campusd->directory);
-}
-
 static enum status boot_state(struct campusd *campusd)
 {
     const struct config *config = campusd->config;
@@ -435,9 +299,12 @@ static enum status boot_state(struct campusd *campusd)
                                          .entered_e6 = (uint32_t)config->presence_false_entered,
                                          .danger_e6 = (uint32_t)config->presence_false_danger,
                                          .miss_e6 = (uint32_t)config->presence_miss};
+    campusd->recovery.policy = policy_of_rates(&rates);
+    bool valid = policy_fill(&campusd->recovery.policy);
+    ASSERT(valid); /* the table of settings bounds the rates */
     const struct engine_limits limits = {.cards_max = cards,
                                          .presences_max = (uint32_t)config->limit_presences,
-                                         .policy = policy_of_rates(&rates)};
+                                         .policy = campusd->recovery.policy};
     const struct ingest_options ingest = {.cards_max = cards,
                                           .gates_max = cards,
                                           .datum_default = (enum geo_datum)(config->card_datum + 1),
@@ -466,17 +333,22 @@ static enum status boot_journal(struct campusd *campusd, struct status_detail *d
     const struct journal_options options = {
         .directory = campusd->config->journal_directory,
         .segment_bytes = campusd->config->journal_segment_mib << 20,
-        .pending_bytes_max = (size_t)campusd->config->journal_pending_mib << 20};
-    const struct journal_callbacks callbacks = {campusd, on_record, on_durable, on_trouble};
+        .pending_bytes_max = (size_t)campusd->config->journal_pending_mib << 20,
+        .replay_from = campusd->recovery.replay_from};
+    const struct journal_callbacks callbacks = {campusd, fold_record, on_durable, on_trouble};
     int64_t start_us = clock_mono_us();
-    campusd->replaying = true;
     enum status status =
         journal_open(campusd->loop, &options, &callbacks, &campusd->journal, detail);
+    fold_flush(campusd);
     campusd->replaying = false;
     if (status != STATUS_OK) {
         return status_detail_wrap(detail, status, "journal");
     }
     campusd->appended = campusd->durable = journal_durable_pos(campusd->journal);
+    status = recovery_end(campusd, detail);
+    if (status != STATUS_OK) {
+        return status_detail_wrap(detail, status, "journal");
+    }
     alert_flow_replay_done(campusd->alerts);
     campusd->replay_ms = (uint64_t)(clock_mono_us() - start_us) / 1000;
     log_event(LOG_INFO, "journal.replayed", LOG_INT("records", campusd->replayed_records),
@@ -541,14 +413,17 @@ static enum status boot_bridge(struct campusd *campusd, struct status_detail *de
     return status == STATUS_OK ? status : status_detail_wrap(detail, status, "brokers");
 }
 
-static enum status boot(struct campusd *campusd, struct status_detail *detail)
+static enum status boot(struct campusd *campusd, const struct registry_version *loaded,
+                        struct status_detail *detail)
 {
     enum status status = boot_state(campusd);
     if (status != STATUS_OK) {
+        directory_free(loaded->directory);
+        fence_set_free(loaded->fences);
         return status_detail_set(detail, status, "no memory for %llu cards (limit.cards)",
                                  (unsigned long long)campusd->config->limit_cards);
     }
-    step_registry(campusd, 0);
+    recovery_begin(campusd, loaded);
     status = boot_journal(campusd, detail);
     if (status == STATUS_OK) {
         status = boot_archive(campusd, detail);
@@ -574,7 +449,7 @@ static bool fits(const struct campusd *campusd, const struct directory *director
 }
 
 static void on_registry(void *context, struct directory *directory, struct fence_set *fences,
-                        bool from_cache)
+                        const struct registry_key *key, bool from_cache)
 {
     struct campusd *campusd = campusd_of(context);
     if (!fits(campusd, directory)) {
@@ -585,21 +460,22 @@ static void on_registry(void *context, struct directory *directory, struct fence
         fence_set_free(fences);
         return;
     }
-    struct directory *old_directory = campusd->directory;
-    struct fence_set *old_fences = campusd->fences;
-    campusd->directory = directory;
-    campusd->fences = fences;
     log_event(LOG_INFO, "registry.loaded", LOG_INT("revision", directory->revision),
               LOG_INT("cards", directory->card_end > 0 ? directory->card_end - 1 : 0),
               LOG_INT("fences", fences->count), LOG_STR("from", from_cache ? "cache" : "database"));
+    const struct registry_version version = {directory, fences, *key};
     struct status_detail detail = {""};
     if (campusd->ready) {
-        step_registry(campusd, clock_wall_ms());
-    } else if (!campusd->fatal && boot(campusd, &detail) != STATUS_OK) {
-        fatal(campusd, &detail);
+        recovery_new_registry(campusd, &version);
+    } else if (!campusd->booted) {
+        campusd->booted = true;
+        if (boot(campusd, &version, &detail) != STATUS_OK) {
+            fatal(campusd, &detail);
+        }
+    } else { /* on the way out */
+        directory_free(directory);
+        fence_set_free(fences);
     }
-    directory_free(old_directory);
-    fence_set_free(old_fences);
 }
 
 enum status campusd_start(uv_loop_t *loop, const struct config *config, const char *broker_password,
@@ -656,6 +532,7 @@ static void free_state(struct campusd *campusd)
     ingest_free(campusd->ingest);
     alert_flow_free(campusd->alerts);
     receipts_free(campusd->receipts);
+    recovery_free(campusd);
     directory_free(campusd->directory);
     fence_set_free(campusd->fences);
     buffer_release(&campusd->record);
@@ -665,12 +542,16 @@ static void free_state(struct campusd *campusd)
     on_stopped(context);
 }
 
-static void handle_closed(uv_handle_t *handle)
+void campusd_part_closed(struct campusd *campusd)
 {
-    struct campusd *campusd = campusd_of(handle->data);
     if (--campusd->handles_open == 0) {
         free_state(campusd);
     }
+}
+
+static void handle_closed(uv_handle_t *handle)
+{
+    campusd_part_closed(campusd_of(handle->data));
 }
 
 static void after_control(void *context)

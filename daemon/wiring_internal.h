@@ -10,6 +10,7 @@
 #include "daemon/alert_flow.h"
 #include "daemon/control.h"
 #include "daemon/receipts.h"
+#include "daemon/recovery.h"
 #include "daemon/registry_watch.h"
 #include "daemon/wiring.h"
 #include "storage/archive.h"
@@ -23,6 +24,14 @@ struct age_sample {
     uint64_t pos;
 };
 enum { AGE_SAMPLES = 256 };
+
+/* Reports of one event that wait to be stepped together (fold.h). */
+struct fold {
+    struct report reports[ENGINE_EXPECT_MAX];
+    struct event events[ENGINE_EXPECT_MAX];
+    uint64_t ends[ENGINE_EXPECT_MAX];
+    uint32_t count;
+};
 
 struct campusd {
     uint32_t magic;
@@ -45,12 +54,14 @@ struct campusd {
     struct control *control;
     uv_timer_t upkeep, receipt_timer, drain;
 
+    struct recovery recovery;
+    struct fold fold;
     struct alert outbox[STEP_ALERTS_MAX];
     struct buffer record;
     uint64_t appended, durable; /* journal positions */
     int64_t tick_ms;            /* of the newest tick in the journal */
     uint32_t message_broker;    /* of the message under ingest */
-    bool replaying, ready, paused, stopping, journal_closing, fatal;
+    bool booted, replaying, ready, paused, stopping, journal_closing, fatal;
     unsigned handles_open;
     uint64_t unknown_records, replayed_records, replay_ms;
     struct age_sample ages[AGE_SAMPLES];
@@ -61,5 +72,8 @@ struct campusd {
     void (*on_stopped)(void *context);
     void *stopped_context;
 };
+
+/* One of handles_open is gone; with the last one campusd is, too. */
+void campusd_part_closed(struct campusd *campusd);
 
 #endif

@@ -314,6 +314,7 @@ void archive_rows_add(struct archive_rows *rows, const struct journal_record *re
         break;
     case RECORD_MARK: /* for the daemon's own restart */
     case RECORD_TICK:
+    case RECORD_RULES:
         understood = true;
         break;
     default:

@@ -29,6 +29,7 @@ struct journal_options {
     uint64_t segment_bytes;   /* a new file from here on; 0: 64 MiB */
     size_t pending_bytes_max; /* appended, not yet durable; beyond: STATUS_FULL; 0: 16 MiB. At least
                                  a record of JOURNAL_RECORD_MAX and 16 bytes, below 4 GiB */
+    uint64_t replay_from;     /* segments that lie wholly below are not read, but for their heads */
 };
 
 struct journal_record {
@@ -68,6 +69,10 @@ void journal_close(struct journal *journal, void (*on_closed)(void *context), vo
 #define JOURNAL_RECORD_MAX (1u << 20)
 enum status journal_append(struct journal *journal, uint32_t type, const void *data, size_t size,
                            uint64_t *ret_end) MUST_CHECK;
+
+/* The id of the journal in a directory, without opening it. STATUS_NOT_FOUND: there is none, or its first
+ * segment has no whole head: journal_open tells. */
+enum status journal_id_in(const char *directory, char ret[33]) MUST_CHECK;
 
 uint64_t journal_durable_pos(const struct journal *journal);
 uint64_t journal_first_pos(const struct journal *journal);

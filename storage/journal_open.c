@@ -157,6 +157,27 @@ static const struct journal_entry *entry_at(const struct image *image, size_t of
     return (const struct journal_entry *)(const void *)(image->bytes + offset);
 }
 
+/* The head alone, of a segment that is not replayed. */
+static enum status image_load_head(struct image *image, int dir_fd, struct status_detail *detail)
+{
+    journal_segment_name(image->base, image->name);
+    image->fd = openat(dir_fd, image->name, O_RDONLY | O_CLOEXEC);
+    image->bytes = malloc(JOURNAL_HEAD_BYTES);
+    if (image->fd < 0 || image->bytes == NULL) {
+        return io_failed(detail, image->directory, image->name, "open");
+    }
+    int error = journal_read_at(image->fd, image->bytes, JOURNAL_HEAD_BYTES, 0, &image->size);
+    if (error != 0) {
+        errno = error;
+        return io_failed(detail, image->directory, image->name, "read");
+    }
+    return image->size == JOURNAL_HEAD_BYTES
+               ? STATUS_OK
+               : status_detail_set(detail, STATUS_CORRUPT,
+                                   "%s/%s: %zu bytes are less than a segment's head",
+                                   image->directory, image->name, image->size);
+}
+
 /* Hands over the good records from the front, up to `bound` (an offset). */
 static void image_walk(struct image *image, size_t bound, const struct journal_callbacks *callbacks,
                        struct journal_recovered *recovered)
@@ -293,13 +314,15 @@ static enum status recover_segments(const struct journal_options *options,
     enum status status = STATUS_OK;
     for (size_t i = 0; i < bases->count && status == STATUS_OK; i++) {
         struct image image = {.directory = options->directory, .fd = -1, .base = bases->items[i]};
-        status = image_load(&image, recovered->dir_fd, detail);
+        bool passed = i + 1 < bases->count && bases->items[i + 1] <= options->replay_from;
+        status = passed ? image_load_head(&image, recovered->dir_fd, detail)
+                        : image_load(&image, recovered->dir_fd, detail);
         if (status == STATUS_OK) {
             status = image_check_head(&image, recovered, detail);
         }
-        if (status == STATUS_OK && i + 1 < bases->count) {
+        if (status == STATUS_OK && i + 1 < bases->count && !passed) {
             status = recover_middle(&image, bases->items[i + 1], callbacks, recovered, detail);
-        } else if (status == STATUS_OK) {
+        } else if (status == STATUS_OK && !passed) {
             status = recover_last(&image, options, callbacks, recovered, detail);
         }
         image_release(&image);
@@ -370,4 +393,34 @@ void journal_recovered_release(struct journal_recovered *recovered)
             (void)close(fds[i]);
         }
     }
+}
+
+enum status journal_id_in(const char *directory, char ret[JOURNAL_ID_BYTES + 1])
+{
+    struct journal_bases bases = {0};
+    struct status_detail unread;
+    struct journal_segment_head head;
+    char name[JOURNAL_NAME_BYTES], path[4096];
+    size_t got = 0;
+    enum status status = journal_bases_list(directory, &bases, &unread);
+    if (status == STATUS_OK && bases.count > 0) {
+        journal_segment_name(bases.items[0], name);
+        (void)snprintf(path, sizeof path, "%s/%s", directory, name);
+        int fd = open(path, O_RDONLY | O_CLOEXEC);
+        if (fd >= 0) {
+            if (journal_read_at(fd, &head, sizeof head, 0, &got) != 0) {
+                got = 0;
+            }
+            (void)close(fd);
+        }
+    }
+    bool whole =
+        got == sizeof head && journal_head_check(&head, bases.items[0], &unread) == STATUS_OK;
+    journal_bases_release(&bases);
+    if (!whole) {
+        return STATUS_NOT_FOUND;
+    }
+    memcpy(ret, head.id, JOURNAL_ID_BYTES);
+    ret[JOURNAL_ID_BYTES] = '\0';
+    return STATUS_OK;
 }

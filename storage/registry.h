@@ -32,13 +32,25 @@ enum status registry_load(PGconn *conn, struct directory **ret_directory,
 enum status registry_revision(PGconn *conn, uint64_t *ret, struct status_detail *detail) MUST_CHECK;
 
 /* A cache file of what was loaded, so that campusd starts while PostgreSQL is away. Checksummed,
- * written aside and renamed. */
+ * written aside and renamed. The key tells one content from another. */
+struct registry_key {
+    uint64_t revision, bytes;
+    uint32_t crc;
+};
 enum status registry_cache_write(const char *path, const struct directory *directory,
-                                 const struct fence_set *fences,
+                                 const struct fence_set *fences, struct registry_key *ret_key,
                                  struct status_detail *detail) MUST_CHECK;
 enum status registry_cache_read(const char *path, struct directory **ret_directory,
-                                struct fence_set **ret_fences,
+                                struct fence_set **ret_fences, struct registry_key *ret_key,
                                 struct status_detail *detail) MUST_CHECK;
+/* Keeps the file at path under the name of its key too, for a replay of the journal that needs it; the
+ * name of one that is kept; deletes those older than that which are not among the keys. */
+enum status registry_cache_keep(const char *path, const struct registry_key *key,
+                                struct status_detail *detail) MUST_CHECK;
+enum status registry_cache_kept(const char *path, const struct registry_key *key, char *ret,
+                                size_t size) MUST_CHECK;
+void registry_cache_forget(const char *path, int64_t before_ms, const struct registry_key *keys,
+                           uint32_t count);
 
 /* ---- imports: rows are upserted by id; numbers are given densely and kept ---- */
 

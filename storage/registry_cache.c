@@ -2,6 +2,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
+#include <inttypes.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -162,9 +165,11 @@ static enum status sync_directory(const char *path, struct status_detail *detail
 }
 
 enum status registry_cache_write(const char *path, const struct directory *directory,
-                                 const struct fence_set *fences, struct status_detail *detail)
+                                 const struct fence_set *fences, struct registry_key *ret_key,
+                                 struct status_detail *detail)
 {
     struct buffer body, aside;
+    *ret_key = (struct registry_key){0};
     buffer_init(&body, CACHE_BYTES_MAX);
     buffer_init(&aside, 8192);
     put_directory(&body, directory);
@@ -181,6 +186,8 @@ enum status registry_cache_write(const char *path, const struct directory *direc
     struct cache_head head = {.version = CACHE_VERSION, .body_bytes = body.size};
     memcpy(head.magic, CACHE_MAGIC, sizeof head.magic);
     head.crc = (uint32_t)crc32_z(0, (const unsigned char *)body.data, body.size);
+    *ret_key = (struct registry_key){
+        .revision = directory->revision, .bytes = body.size, .crc = head.crc};
     const char *new_path = buffer_cstr(&aside);
     status = write_aside(new_path, &head, &body, detail);
     if (status == STATUS_OK && rename(new_path, path) != 0) {
@@ -478,6 +485,63 @@ close:
     return status;
 }
 
+/* ---- those that are kept ---- */
+
+enum status registry_cache_kept(const char *path, const struct registry_key *key, char *ret,
+                                size_t size)
+{
+    int length =
+        snprintf(ret, size, "%s.%08" PRIx32 "-%" PRIu64, path, key->crc, key->bytes);
+    return length > 0 && (size_t)length < size ? STATUS_OK : STATUS_TOO_LARGE;
+}
+
+enum status registry_cache_keep(const char *path, const struct registry_key *key,
+                                struct status_detail *detail)
+{
+    char kept[PATH_MAX];
+    if (registry_cache_kept(path, key, kept, sizeof kept) != STATUS_OK) {
+        return status_detail_set(detail, STATUS_TOO_LARGE, "%s: too long a name", path);
+    }
+    if (link(path, kept) != 0 && errno != EEXIST) {
+        return io_failed(kept, "link", detail);
+    }
+    (void)utimensat(AT_FDCWD, kept, NULL, 0); /* one that comes back counts as new */
+    return sync_directory(path, detail);
+}
+
+static bool is_named(const struct registry_key *keys, uint32_t count, const char *path,
+                     const char *kept)
+{
+    char name[PATH_MAX];
+    bool found = false;
+    for (uint32_t i = 0; i < count && !found; i++) {
+        found = registry_cache_kept(path, &keys[i], name, sizeof name) == STATUS_OK &&
+                strcmp(name, kept) == 0;
+    }
+    return found;
+}
+
+void registry_cache_forget(const char *path, int64_t before_ms, const struct registry_key *keys,
+                           uint32_t count)
+{
+    char pattern[PATH_MAX];
+    glob_t found;
+    int length = snprintf(pattern, sizeof pattern, "%s.[0-9a-f]*-[0-9]*", path);
+    if (length < 0 || (size_t)length >= sizeof pattern ||
+        glob(pattern, GLOB_NOSORT, NULL, &found) != 0) {
+        return;
+    }
+    for (size_t i = 0; i < found.gl_pathc; i++) {
+        struct stat info;
+        if (stat(found.gl_pathv[i], &info) == 0 &&
+            (int64_t)info.st_mtim.tv_sec * 1000 < before_ms &&
+            !is_named(keys, count, path, found.gl_pathv[i])) {
+            (void)unlink(found.gl_pathv[i]);
+        }
+    }
+    globfree(&found);
+}
+
 static const char *head_fault(const char *bytes, size_t size)
 {
     struct cache_head head;
@@ -500,7 +564,8 @@ static const char *head_fault(const char *bytes, size_t size)
 }
 
 enum status registry_cache_read(const char *path, struct directory **ret_directory,
-                                struct fence_set **ret_fences, struct status_detail *detail)
+                                struct fence_set **ret_fences, struct registry_key *ret_key,
+                                struct status_detail *detail)
 {
     char *bytes = NULL;
     size_t size = 0;
@@ -514,6 +579,8 @@ enum status registry_cache_read(const char *path, struct directory **ret_directo
         return status_detail_set(detail, STATUS_CORRUPT,
                                  "%s: %s: it is made anew when PostgreSQL answers", path, fault);
     }
+    struct cache_head head;
+    memcpy(&head, bytes, sizeof head);
     struct cursor cursor = {.at = bytes + sizeof(struct cache_head),
                             .left = size - sizeof(struct cache_head)};
     struct directory *directory = NULL;
@@ -528,6 +595,8 @@ enum status registry_cache_read(const char *path, struct directory **ret_directo
         directory_free(directory);
         return status_detail_set(detail, status, "%s: %s", path, inner.text);
     }
+    *ret_key = (struct registry_key){
+        .revision = directory->revision, .bytes = head.body_bytes, .crc = head.crc};
     *ret_directory = directory;
     *ret_fences = fences;
     return STATUS_OK;

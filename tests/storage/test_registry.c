@@ -28,6 +28,7 @@ struct base {
     struct registry_result results[REGISTRY_TABLES], fences;
     struct directory *directory;
     struct fence_set *set;
+    struct registry_key key;
 };
 
 static void build(struct base *base)
@@ -641,10 +642,10 @@ static void the_cache_gives_back_what_was_loaded(void **state)
     load(&base);
     char path[64];
     cache_path(path);
-    assert_int_equal(registry_cache_write(path, base.directory, base.set, &base.detail), STATUS_OK);
+    assert_int_equal(registry_cache_write(path, base.directory, base.set, &base.key, &base.detail), STATUS_OK);
     uint64_t known = base.directory->revision;
     drop_loaded(&base);
-    if (registry_cache_read(path, &base.directory, &base.set, &base.detail) != STATUS_OK) {
+    if (registry_cache_read(path, &base.directory, &base.set, &base.key, &base.detail) != STATUS_OK) {
         fail_msg("%s", base.detail.text);
     }
     expect_city(base.directory);
@@ -674,7 +675,7 @@ static void a_cache_that_is_cut_or_flipped_anywhere_is_refused(void **state)
     load(&base);
     char path[64];
     cache_path(path);
-    assert_int_equal(registry_cache_write(path, base.directory, base.set, &base.detail), STATUS_OK);
+    assert_int_equal(registry_cache_write(path, base.directory, base.set, &base.key, &base.detail), STATUS_OK);
     drop_loaded(&base);
     static char bytes[16384];
     int fd = open(path, O_RDONLY);
@@ -683,17 +684,17 @@ static void a_cache_that_is_cut_or_flipped_anywhere_is_refused(void **state)
     assert_true(size > 200 && (size_t)size < sizeof bytes);
     for (ssize_t i = 0; i < size; i++) {
         write_file(path, bytes, (size_t)i);
-        assert_int_equal(registry_cache_read(path, &base.directory, &base.set, &base.detail),
+        assert_int_equal(registry_cache_read(path, &base.directory, &base.set, &base.key, &base.detail),
                          STATUS_CORRUPT);
         bytes[i] ^= 0x20;
         write_file(path, bytes, (size_t)size);
-        assert_int_equal(registry_cache_read(path, &base.directory, &base.set, &base.detail),
+        assert_int_equal(registry_cache_read(path, &base.directory, &base.set, &base.key, &base.detail),
                          STATUS_CORRUPT);
         bytes[i] ^= 0x20;
     }
     assert_non_null(strstr(base.detail.text, path));
     (void)unlink(path);
-    assert_int_equal(registry_cache_read(path, &base.directory, &base.set, &base.detail),
+    assert_int_equal(registry_cache_read(path, &base.directory, &base.set, &base.key, &base.detail),
                      STATUS_NOT_FOUND);
 
     tear_down(&base);
@@ -710,7 +711,7 @@ static void a_cache_with_a_right_checksum_over_wrong_bytes_is_refused_or_sound(v
     load(&base);
     char path[64];
     cache_path(path);
-    assert_int_equal(registry_cache_write(path, base.directory, base.set, &base.detail), STATUS_OK);
+    assert_int_equal(registry_cache_write(path, base.directory, base.set, &base.key, &base.detail), STATUS_OK);
     static unsigned char bytes[16384];
     int fd = open(path, O_RDONLY);
     ssize_t size = read(fd, bytes, sizeof bytes);
@@ -725,7 +726,7 @@ static void a_cache_with_a_right_checksum_over_wrong_bytes_is_refused_or_sound(v
             write_file(path, (const char *)bytes, (size_t)size);
             drop_loaded(&base);
             enum status status =
-                registry_cache_read(path, &base.directory, &base.set, &base.detail);
+                registry_cache_read(path, &base.directory, &base.set, &base.key, &base.detail);
             assert_true(status == STATUS_OK || (base.directory == NULL && base.set == NULL));
             refused += status != STATUS_OK;
             bytes[i] ^= (unsigned char)flip;
