@@ -29,7 +29,7 @@ static void step(struct campusd *campusd, const struct engine_input *input, uint
 /* In the order in which they happened; an event's index stays its place in the report. */
 static void step_report(struct campusd *campusd, const struct report *report, uint64_t end)
 {
-    uint16_t order[REPORT_EVENTS_MAX] = {0};
+    uint16_t order[REPORT_EVENTS_MAX];
     report_order(report, order);
     for (uint32_t i = 0; i < report->event_count; i++) {
         struct engine_input input = {.type = INPUT_EVENT, .now_ms = report->arrival_ms};

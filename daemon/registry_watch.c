@@ -13,6 +13,7 @@ struct job {
     const char *conninfo, *cache;
     PGconn *conn;
     bool migrated, loaded_before;
+    bool verified; /* what is in force came from the database itself */
     uint64_t known; /* revision in force */
     /* out */
     enum status status;
@@ -37,13 +38,40 @@ struct registry_watch {
     void *closed_context;
 };
 
+/* At boot what the cache holds serves, if the database has the same revision; the next look loads all the
+ * same, as another database may have come to that number too. */
+static void read_cache(struct job *job)
+{
+    job->cache_status = registry_cache_read(job->cache, &job->directory, &job->fences, &job->key,
+                                            &job->cache_detail);
+    job->from_cache = job->cache_status == STATUS_OK;
+    if (job->from_cache) {
+        job->cache_status = registry_cache_keep(job->cache, &job->key, &job->cache_detail);
+    }
+}
+
+static void drop_cached(struct job *job)
+{
+    directory_free(job->directory);
+    fence_set_free(job->fences);
+    job->directory = NULL;
+    job->fences = NULL;
+    job->from_cache = false;
+}
+
 static enum status load_if_changed(struct job *job)
 {
     uint64_t revision;
     enum status status = registry_revision(job->conn, &revision, &job->detail);
-    if (status != STATUS_OK || (job->loaded_before && revision == job->known)) {
+    bool known = job->from_cache ? revision == job->key.revision
+                                 : job->loaded_before && job->verified && revision == job->known;
+    if (status != STATUS_OK || known) {
         return status;
     }
+    if (job->from_cache) {
+        drop_cached(job);
+    }
+    job->verified = true;
     status = registry_load(job->conn, &job->directory, &job->fences, &job->detail);
     if (status == STATUS_OK) {
         job->cache_status = registry_cache_write(job->cache, job->directory, job->fences, &job->key,
@@ -80,14 +108,12 @@ static void work(uv_work_t *request)
     struct job *job = request->data;
     job->cache_status = STATUS_OK;
     job->from_cache = false;
+    if (!job->loaded_before) {
+        read_cache(job);
+    }
     job->status = ask_database(job);
-    if (job->status != STATUS_OK && !job->loaded_before) {
-        job->cache_status = registry_cache_read(job->cache, &job->directory, &job->fences,
-                                                &job->key, &job->cache_detail);
-        job->from_cache = job->cache_status == STATUS_OK;
-        if (job->from_cache) {
-            job->cache_status = registry_cache_keep(job->cache, &job->key, &job->cache_detail);
-        }
+    if (job->status != STATUS_OK && !job->loaded_before && job->directory == NULL) {
+        read_cache(job);
     }
 }
 

@@ -43,6 +43,7 @@ known() {
         [[ -x $program ]] && basename "$program" | sed 's/^bench-//'
     done
     [[ -x $BIN/campus-load ]] && echo load
+    [[ -x $BIN/campus-fill ]] && echo recovery
 }
 
 # merge FILE COMMAND: FILE as a program left it becomes what is published, with the figures in $MORE ("key number" lines).
@@ -107,14 +108,8 @@ run_program() {
     [[ -z $postgis ]] || (run_postgis $quick)
 }
 
-run_load() {
-    local rate=2000 seconds=60 argument extra=()
-    for argument in "$@"; do
-        case $argument in
-        --quick) seconds=10 ;;
-        *) extra+=("$argument") ;;
-        esac
-    done
+# A stack of its own with the sample city in its registry; gone at the end.
+stack_begin() {
     STACK=$(mktemp -d "${TMPDIR:-/tmp}/campus-load.XXXXXX")
     chmod 711 "$STACK"
     trap 'stack_stop; rm -rf "$STACK" "$RUN" "$DATA"' EXIT
@@ -125,6 +120,17 @@ run_load() {
     "$BIN/campus-sim" city --out "$STACK/city" --seed 1 || die "campus-sim city failed"
     campusctl import "$STACK/city" || die "campusctl import failed"
     campusctl fences import "$STACK/city/fences.geojson" --datum wgs84 || die "campusctl fences import failed"
+}
+
+run_load() {
+    local rate=2000 seconds=60 argument extra=()
+    for argument in "$@"; do
+        case $argument in
+        --quick) seconds=10 ;;
+        *) extra+=("$argument") ;;
+        esac
+    done
+    stack_begin
     campusd_start
     # what stands later wins: the caller's --rate and --seconds over ours
     "$BIN/campus-load" --broker "$CAMPUS_BROKER" --pg "$CAMPUS_PG" --cards "$STACK/city/load.csv" \
@@ -133,6 +139,72 @@ run_load() {
     campusctl status | grep -v "=0$" >&2
     tail -n 20 "$STACK/log/campusd.log" >&2
     return 1
+}
+
+# An SOS that waits at the broker for campusd: seconds from its start to the alert at a listener.
+first_alert() {
+    local begun ended
+    spawn "$STACK/run/listener.pid" "$STACK/log/listener.log" sh -c 'exec stdbuf -oL mosquitto_sub -h 127.0.0.1 -p "$1" \
+        -q 1 -t "campus/v1/+/alerts" >"$2"' sh "$BROKER_PORT" "$STACK/heard"
+    # a CardReport: seq, and a signal with its time and kind
+    unhex "$(field_varint 3 "$1")$(field_bytes 7 "$(field_fixed64 1 "$(date +%s)000")$(field_varint 2 1)")" >"$STACK/sos"
+    mosquitto_pub -h 127.0.0.1 -p "$BROKER_PORT" -q 1 -t "$2" -f "$STACK/sos"
+    begun=$(date +%s%N)
+    spawn "$STACK/run/campusd.pid" "$STACK/log/campusd.log" "$BIN/campusd" --config "$STACK/campus.yaml"
+    until grep -q 'campus.alert.sos' "$STACK/heard" 2>/dev/null; do
+        gone "$STACK/run/campusd.pid" && die "campusd ended: see $STACK/log/campusd.log"
+        (($(date +%s%N) - begun < 120000000000)) || die "no alert within two minutes"
+        sleep 0.01
+    done
+    ended=$(date +%s%N)
+    echo $(((ended - begun) / 1000000))
+}
+
+# A city in every kind of state, a snapshot of it, so many events more, kill -9; then how long until an alert goes out?
+run_recovery() {
+    local rounds=87 made=0 json='' start ms
+    while (($#)); do
+        case $1 in
+        --quick) rounds=8 ;;
+        --json) json=$2 && shift ;;
+        *) die "bench recovery: what is $1?" ;;
+        esac
+        shift
+    done
+    . "$ROOT/tests/e2e/protobuf.sh"
+    stack_begin
+    SNAPSHOT_EVERY_S=1
+    campusd_start
+    campusd_stop
+    start=$(($(date +%s) * 1000 - 3600000))
+    fill() {
+        "$BIN/campus-fill" --journal "$STACK/journal" --cache "$STACK/registry.cache" --start "$start" "$@" ||
+            die "campus-fill failed"
+    }
+    say "30 rounds of the city before the snapshot"
+    fill --from 0 --rounds 30
+    campusd_start
+    wait_until 60 "a snapshot" snapshot_made
+    made=$(status_of snapshot.made)
+    wait_until 60 "one that owes nobody an alert" snapshot_made
+    campusd_kill9
+    say "$rounds rounds after it"
+    fill --from 60 --rounds "$rounds"
+    ms=$(first_alert 1000 "campus/v1/s001/card/c000001/up")
+    wait_until 60 "campusd" campusd_died_or_listens
+    printf '%-44s %10s\n' "records replayed since the snapshot" \
+        "$(status_of journal.replayed_records)" "snapshot, MiB" "$(($(status_of snapshot.bytes) >> 20))" \
+        "its longest stop of the loop, ms" "$(awk -v us="$(status_of snapshot.pause_us_max)" 'BEGIN {print us / 1000}')" \
+        "reading the snapshot, ms" "$(status_of snapshot.load_ms)" \
+        "replaying the journal, ms" "$(status_of journal.replay_ms)" \
+        "from kill -9's restart to the first alert, s" "$(awk -v ms="$ms" 'BEGIN {print ms / 1000}')"
+    [[ -z $json ]] || printf '{"figures": {"recovery.first_alert_s": %s, "recovery.replayed": %s, "recovery.replay_s": %s}}\n' \
+        "$(awk -v ms="$ms" 'BEGIN {print ms / 1000}')" "$(status_of journal.replayed_records)" \
+        "$(awk -v ms="$(status_of journal.replay_ms)" 'BEGIN {print ms / 1000}')" >"$json"
+}
+
+snapshot_made() {
+    [[ $(status_of alerts.unconfirmed) == 0 && $(status_of snapshot.made) -gt ${made:-0} ]]
 }
 
 main() {
@@ -187,6 +259,8 @@ run() {
     shift
     if [[ $name == load ]]; then
         (run_load "$@")
+    elif [[ $name == recovery ]]; then
+        (run_recovery "$@")
     elif [[ -x $BIN/bench-$name ]]; then
         run_program "$name" "$@"
     else

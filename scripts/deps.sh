@@ -6,7 +6,7 @@ set -uo pipefail
 
 RUN_PACKAGES=(gcc libc6-dev cmake ninja-build pkg-config ccache gzip
     libuv1-dev libmosquitto-dev libpq-dev libprotobuf-c-dev protobuf-c-compiler libgeos-dev libcmocka-dev
-    libjansson-dev libexpat1-dev libyaml-dev zlib1g-dev libsystemd-dev
+    libjansson-dev libexpat1-dev libyaml-dev zlib1g-dev libdeflate-dev libsystemd-dev
     mosquitto postgresql-15 postgresql-client-15)
 TEST_PACKAGES=(mosquitto-clients clang clang-tidy clang-format cppcheck)
 BENCH_PACKAGES=(g++ libgeos++-dev valgrind)

@@ -280,6 +280,8 @@ control:
   socket: $(yaml_text "$CAMPUS_CONTROL")
 journal:
   directory: $(yaml_text "$STACK/journal")
+snapshot:
+  every_s: ${SNAPSHOT_EVERY_S:-300}
 archive:
   conninfo: $(yaml_text "$CAMPUS_PG")
 registry:

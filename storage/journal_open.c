@@ -19,10 +19,10 @@ struct image {
     char name[JOURNAL_NAME_BYTES];
     int fd;
     uint64_t base;
-    unsigned char *bytes; /* the file, head included; NULL-safe to free */
-    size_t size;
-    size_t end;   /* offset behind the last good record */
-    size_t group; /* offset of the start of the last good record's group */
+    unsigned char *bytes;  /* the file, head included; NULL-safe to free */
+    size_t size, capacity; /* of bytes; the next segment's are read into the same memory */
+    size_t end;            /* offset behind the last good record */
+    size_t group;          /* offset of the start of the last good record's group */
 };
 
 static enum status io_failed(struct status_detail *detail, const char *directory, const char *name,
@@ -109,7 +109,11 @@ static enum status image_load(struct image *image, int dir_fd, struct status_det
                                  "%s/%s: %zu bytes are less than a segment's head",
                                  image->directory, image->name, size);
     }
-    image->bytes = malloc(size);
+    if (image->capacity < size) {
+        free(image->bytes);
+        image->bytes = malloc(size);
+        image->capacity = image->bytes != NULL ? size : 0;
+    }
     if (image->bytes == NULL) {
         return status_detail_set(detail, STATUS_NO_MEMORY, "%s/%s: no memory for %zu bytes",
                                  image->directory, image->name, size);
@@ -122,10 +126,8 @@ static enum status image_load(struct image *image, int dir_fd, struct status_det
     return STATUS_OK;
 }
 
-static void image_release(struct image *image)
+static void image_close(struct image *image)
 {
-    free(image->bytes);
-    image->bytes = NULL;
     if (image->fd >= 0) {
         (void)close(image->fd);
         image->fd = -1;
@@ -305,27 +307,116 @@ static enum status recover_middle(struct image *image, uint64_t next,
     return corrupt_at(image, image->end, words, detail);
 }
 
+/* A segment that is read while the one before it is replayed. */
+struct ahead {
+    struct image image;
+    int dir_fd;
+    uv_thread_t thread;
+    bool runs;
+    enum status status;
+    struct status_detail detail;
+};
+
+static void read_ahead(void *context)
+{
+    struct ahead *ahead = context;
+    ahead->status = image_load(&ahead->image, ahead->dir_fd, &ahead->detail);
+}
+
+/* Where no thread is to be had, at once. */
+static void ahead_start(struct ahead *ahead, uint64_t base)
+{
+    ahead->image.base = base;
+    ahead->runs = uv_thread_create(&ahead->thread, read_ahead, ahead) == 0;
+    if (!ahead->runs) {
+        read_ahead(ahead);
+    }
+}
+
+static void ahead_join(struct ahead *ahead)
+{
+    if (ahead->runs) {
+        (void)uv_thread_join(&ahead->thread);
+        ahead->runs = false;
+    }
+}
+
+/* Is the segment wholly below what is replayed? The last one never is. */
+static bool is_passed(const struct journal_bases *bases, size_t i, uint64_t replay_from)
+{
+    return i + 1 < bases->count && bases->items[i + 1] <= replay_from;
+}
+
+static enum status recover_segment(struct image *image, size_t i,
+                                   const struct journal_options *options,
+                                   const struct journal_callbacks *callbacks,
+                                   struct journal_recovered *recovered,
+                                   struct status_detail *detail)
+{
+    const struct journal_bases *bases = &recovered->bases;
+    enum status status = image_check_head(image, recovered, detail);
+    if (status != STATUS_OK || is_passed(bases, i, options->replay_from)) {
+        return status;
+    }
+    return i + 1 < bases->count
+               ? recover_middle(image, bases->items[i + 1], callbacks, recovered, detail)
+               : recover_last(image, options, callbacks, recovered, detail);
+}
+
+/* Those that are passed, each by itself. Returns how many. */
+static size_t pass_segments(const struct journal_options *options,
+                            struct journal_recovered *recovered, enum status *ret_status,
+                            struct status_detail *detail)
+{
+    const struct journal_bases *bases = &recovered->bases;
+    size_t i = 0;
+    *ret_status = STATUS_OK;
+    for (; *ret_status == STATUS_OK && is_passed(bases, i, options->replay_from); i++) {
+        struct image image = {.directory = options->directory, .fd = -1, .base = bases->items[i]};
+        *ret_status = image_load_head(&image, recovered->dir_fd, detail);
+        if (*ret_status == STATUS_OK) {
+            *ret_status = recover_segment(&image, i, options, NULL, recovered, detail);
+        }
+        image_close(&image);
+        free(image.bytes);
+    }
+    return i;
+}
+
 static enum status recover_segments(const struct journal_options *options,
                                     const struct journal_callbacks *callbacks,
                                     struct journal_recovered *recovered,
                                     struct status_detail *detail)
 {
     const struct journal_bases *bases = &recovered->bases;
-    enum status status = STATUS_OK;
-    for (size_t i = 0; i < bases->count && status == STATUS_OK; i++) {
-        struct image image = {.directory = options->directory, .fd = -1, .base = bases->items[i]};
-        bool passed = i + 1 < bases->count && bases->items[i + 1] <= options->replay_from;
-        status = passed ? image_load_head(&image, recovered->dir_fd, detail)
-                        : image_load(&image, recovered->dir_fd, detail);
-        if (status == STATUS_OK) {
-            status = image_check_head(&image, recovered, detail);
+    struct ahead two[2];
+    for (size_t k = 0; k < 2; k++) {
+        two[k] = (struct ahead){.image = {.directory = options->directory, .fd = -1},
+                                .dir_fd = recovered->dir_fd};
+    }
+    enum status status;
+    size_t first = pass_segments(options, recovered, &status, detail);
+    if (status == STATUS_OK) {
+        ahead_start(&two[first % 2], bases->items[first]);
+    }
+    for (size_t i = first; i < bases->count && status == STATUS_OK; i++) {
+        struct ahead *now = &two[i % 2];
+        ahead_join(now);
+        if (i + 1 < bases->count) {
+            ahead_start(&two[(i + 1) % 2], bases->items[i + 1]);
         }
-        if (status == STATUS_OK && i + 1 < bases->count && !passed) {
-            status = recover_middle(&image, bases->items[i + 1], callbacks, recovered, detail);
-        } else if (status == STATUS_OK && !passed) {
-            status = recover_last(&image, options, callbacks, recovered, detail);
+        status = now->status;
+        if (status != STATUS_OK) {
+            *detail = now->detail;
+        } else {
+            status = recover_segment(&now->image, i, options, callbacks, recovered, detail);
         }
-        image_release(&image);
+        image_close(&now->image);
+    }
+    for (size_t k = 0; k < 2; k++) {
+        ahead_join(&two[k]);
+        image_close(&two[k].image);
+        free(two[k].image.bytes);
     }
     return status;
 }

@@ -2,11 +2,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <libdeflate.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <zlib.h>
 
 #include "base/assert.h"
 #include "storage/journal_internal.h"
@@ -148,7 +148,7 @@ static uint32_t head_crc(const struct journal_segment_head *head)
 {
     struct journal_segment_head copy = *head;
     copy.crc = 0;
-    return (uint32_t)crc32(0, (const Bytef *)&copy, sizeof copy);
+    return libdeflate_crc32(0, &copy, sizeof copy);
 }
 
 void journal_head_make(struct journal_segment_head *head, uint64_t base, const char *id)
@@ -184,7 +184,7 @@ enum status journal_head_check(const struct journal_segment_head *head, uint64_t
 
 uint32_t journal_seed(const char *id)
 {
-    return (uint32_t)crc32(0, (const Bytef *)id, JOURNAL_ID_BYTES);
+    return libdeflate_crc32(0, id, JOURNAL_ID_BYTES);
 }
 
 size_t journal_entry_bytes(size_t data_size)
@@ -195,9 +195,9 @@ size_t journal_entry_bytes(size_t data_size)
 static uint32_t entry_crc(const struct journal_entry *entry, uint32_t seed, uint64_t pos)
 {
     const uint64_t head[3] = {pos, ((uint64_t)entry->size << 32) | entry->type, entry->group};
-    uLong crc = crc32(seed, (const Bytef *)head, sizeof head);
+    uint32_t crc = libdeflate_crc32(seed, head, sizeof head);
     size_t data_bytes = journal_entry_bytes(entry->size) - sizeof *entry;
-    return (uint32_t)crc32(crc, (const Bytef *)(entry + 1), (uInt)data_bytes);
+    return libdeflate_crc32(crc, entry + 1, data_bytes);
 }
 
 void journal_entry_seal(struct journal_entry *entry, uint32_t seed, uint64_t pos)

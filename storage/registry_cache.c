@@ -4,12 +4,12 @@
 #include <fcntl.h>
 #include <glob.h>
 #include <inttypes.h>
+#include <libdeflate.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <zlib.h>
 
 #include "base/assert.h"
 #include "core/limits.h"
@@ -185,9 +185,9 @@ enum status registry_cache_write(const char *path, const struct directory *direc
     }
     struct cache_head head = {.version = CACHE_VERSION, .body_bytes = body.size};
     memcpy(head.magic, CACHE_MAGIC, sizeof head.magic);
-    head.crc = (uint32_t)crc32_z(0, (const unsigned char *)body.data, body.size);
-    *ret_key = (struct registry_key){
-        .revision = directory->revision, .bytes = body.size, .crc = head.crc};
+    head.crc = libdeflate_crc32(0, body.data, body.size);
+    *ret_key =
+        (struct registry_key){.revision = directory->revision, .bytes = body.size, .crc = head.crc};
     const char *new_path = buffer_cstr(&aside);
     status = write_aside(new_path, &head, &body, detail);
     if (status == STATUS_OK && rename(new_path, path) != 0) {
@@ -490,8 +490,7 @@ close:
 enum status registry_cache_kept(const char *path, const struct registry_key *key, char *ret,
                                 size_t size)
 {
-    int length =
-        snprintf(ret, size, "%s.%08" PRIx32 "-%" PRIu64, path, key->crc, key->bytes);
+    int length = snprintf(ret, size, "%s.%08" PRIx32 "-%" PRIu64, path, key->crc, key->bytes);
     return length > 0 && (size_t)length < size ? STATUS_OK : STATUS_TOO_LARGE;
 }
 
@@ -556,8 +555,7 @@ static const char *head_fault(const char *bytes, size_t size)
     if (head.body_bytes != size - sizeof head) {
         return "cut short";
     }
-    if (head.crc !=
-        (uint32_t)crc32_z(0, (const unsigned char *)bytes + sizeof head, size - sizeof head)) {
+    if (head.crc != libdeflate_crc32(0, bytes + sizeof head, size - sizeof head)) {
         return "checksum does not agree";
     }
     return NULL;

@@ -4,12 +4,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <libdeflate.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <zlib.h>
 
 #include "base/assert.h"
 
@@ -46,7 +46,7 @@ static enum status io_failed(struct status_detail *detail, const char *directory
 
 static uint32_t crc_of(uint32_t crc, struct text part)
 {
-    return (uint32_t)crc32_z(crc, (const unsigned char *)part.at, part.length);
+    return libdeflate_crc32(crc, part.at, part.length);
 }
 
 static uint32_t head_crc(const struct snapshot_head *head)

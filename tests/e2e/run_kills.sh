@@ -4,6 +4,7 @@
 . "$(dirname "$0")/lib.sh"
 need_data
 need_programs campusd campusctl
+SNAPSHOT_EVERY_S=1
 e2e_open
 traces_begin
 
@@ -41,6 +42,7 @@ for percent in 10 30 50; do
     echo "campusd killed at $(receipts_so_far) of $((first + second)) fixes"
     campusd_start
 done
+expect "the last restart began at a snapshot" test "$(status_of snapshot.began_at)" -gt 0
 wait_until 120 "65 % of $first fixes in the archive" past $((first * 65 / 100)) || bad "no way on"
 rows=$(receipts_so_far)
 reports=$(status_of reports)

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <zlib.h>
+#include <libdeflate.h>
 
 #include <cmocka.h>
 
@@ -721,7 +721,7 @@ static void a_cache_with_a_right_checksum_over_wrong_bytes_is_refused_or_sound(v
     for (ssize_t i = 24; i < size; i++) {
         for (int flip = 1; flip < 256; flip += 127) {
             bytes[i] ^= (unsigned char)flip;
-            uint32_t crc = (uint32_t)crc32_z(0, bytes + 24, (size_t)size - 24);
+            uint32_t crc = libdeflate_crc32(0, bytes + 24, (size_t)size - 24);
             memcpy(bytes + 12, &crc, sizeof crc);
             write_file(path, (const char *)bytes, (size_t)size);
             drop_loaded(&base);
