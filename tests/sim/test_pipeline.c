@@ -19,6 +19,7 @@ enum {
     CHANGES_MAX = 8,
     UNACKED_MAX = 4096,
     DOWN_MS = 20000,
+    KEEP_EVERY = 53,  /* one sync in so many keeps the state */
     TICK_MS = 20000, /* campusd has one a second; as many are as good */
 };
 
@@ -30,8 +31,22 @@ struct change {
     uint32_t number;
 };
 
+/* The state at a place of the journal, as campusd keeps it beside the segments. */
+struct kept_state {
+    size_t pos, needs; /* it counts when the journal is on disk to there */
+    uint64_t replay_from, confirmed;
+    size_t told;
+    uint32_t changes_done;
+    const struct directory *directory;
+    const struct fence_set *fences;
+    int64_t newest_ms, tick_ms;
+    struct buffer engine, ingest;
+    uint64_t alerts[ALERT_TYPE_COUNT];
+};
+
 struct counts {
-    uint64_t records, letters, repeats, restarts, torn, changes, ahead, sent_again, ticks;
+    uint64_t records, letters, repeats, restarts, from_kept, torn, changes, ahead, sent_again,
+        ticks;
     uint64_t alerts[ALERT_TYPE_COUNT];
 };
 
@@ -55,6 +70,7 @@ struct receiver {
     bool busy, full; /* brokers, journal: neither takes an alert */
     bool replays;    /* nothing but the journal: no receiver, nothing goes out */
     struct counts counts;
+    struct kept_state kept;
 };
 
 struct head {
@@ -329,6 +345,8 @@ static void receiver_init(struct receiver *receiver, const struct world *world)
     buffer_init(&receiver->journal, 1u << 26);
     buffer_init(&receiver->told, 1u << 26);
     buffer_init(&receiver->sent, 1u << 26);
+    buffer_init(&receiver->kept.engine, 1u << 26);
+    buffer_init(&receiver->kept.ingest, 1u << 26);
 }
 
 static void receiver_release(struct receiver *receiver)
@@ -337,6 +355,8 @@ static void receiver_release(struct receiver *receiver)
     buffer_release(&receiver->journal);
     buffer_release(&receiver->told);
     buffer_release(&receiver->sent);
+    buffer_release(&receiver->kept.engine);
+    buffer_release(&receiver->kept.ingest);
 }
 
 static int64_t clock_ms(const struct world *world, int64_t true_ms)
@@ -383,6 +403,67 @@ static void pump(struct receiver *receiver, const struct item *item)
     alert_flow_pump(receiver->flow);
 }
 
+/* As daemon/recovery.c does. */
+static void keep_state(struct receiver *receiver)
+{
+    struct kept_state *kept = &receiver->kept;
+    struct alert_flow_stats flow;
+    if (!alert_flow_recorded(receiver->flow)) {
+        return;
+    }
+    alert_flow_stats(receiver->flow, &flow);
+    kept->pos = receiver->durable;
+    kept->needs = receiver->journal.size;
+    kept->confirmed = flow.confirmed;
+    kept->replay_from = flow.confirmed < kept->pos ? flow.confirmed : kept->pos;
+    kept->told = receiver->told.size;
+    kept->changes_done = receiver->changes_done;
+    kept->directory = receiver->directory;
+    kept->fences = receiver->fences;
+    kept->newest_ms = receiver->newest_ms;
+    kept->tick_ms = receiver->tick_ms;
+    memcpy(kept->alerts, receiver->counts.alerts, sizeof kept->alerts);
+    buffer_clear(&kept->engine);
+    buffer_clear(&kept->ingest);
+    void *engine = buffer_extend(&kept->engine, engine_image_bytes(receiver->engine));
+    void *ingest = buffer_extend(&kept->ingest, ingest_image_bytes(receiver->ingest));
+    assert_true(engine != NULL && ingest != NULL);
+    engine_image_put(receiver->engine, engine);
+    ingest_image_put(receiver->ingest, ingest);
+}
+
+/* Returns where the journal is to be replayed from. */
+static size_t begin_at_kept_state(struct receiver *receiver, const struct buffer *before)
+{
+    const struct kept_state *kept = &receiver->kept;
+    if (kept->pos == 0 || receiver->journal.size < kept->needs) {
+        return 0;
+    }
+    assert_int_equal(ingest_image_get(receiver->ingest, kept->ingest.data, kept->ingest.size),
+                     STATUS_OK);
+    assert_int_equal(engine_image_get(receiver->engine, kept->engine.data, kept->engine.size,
+                                      kept->directory, kept->fences),
+                     STATUS_OK);
+    receiver->directory = kept->directory;
+    receiver->fences = kept->fences;
+    ingest_set_directory(receiver->ingest, kept->directory);
+    receiver->changes_done = kept->changes_done;
+    receiver->newest_ms = kept->newest_ms;
+    receiver->tick_ms = kept->tick_ms;
+    memcpy(receiver->counts.alerts, kept->alerts, sizeof kept->alerts);
+    buffer_append(&receiver->told, before->data, kept->told);
+    alert_flow_replay_mark(receiver->flow, &(struct mark){kept->pos, kept->confirmed});
+    for (size_t pos = kept->replay_from; pos < kept->pos;) {
+        struct head head;
+        struct report report;
+        size_t next = record_at(&receiver->journal, pos, &head, &report);
+        recall(receiver, &head, receiver->journal.data + pos + sizeof head, next);
+        pos = next;
+    }
+    receiver->counts.from_kept++;
+    return kept->pos;
+}
+
 static void sync_journal(struct receiver *receiver, const struct item *item)
 {
     size_t from = receiver->durable;
@@ -394,6 +475,9 @@ static void sync_journal(struct receiver *receiver, const struct item *item)
         alert_flow_confirmed(receiver->flow, receiver->published);
         receiver->full = false;
         alert_flow_mark(receiver->flow);
+    }
+    if (item->at_ms / 1000 % KEEP_EVERY == 0) {
+        keep_state(receiver);
     }
 }
 
@@ -459,7 +543,7 @@ static void restart(struct receiver *receiver, const struct item *item)
     receiver->unacked_count = 0;
     memset(receiver->counts.alerts, 0, sizeof receiver->counts.alerts);
     start(receiver);
-    step_records(receiver, 0, receiver->durable, true);
+    step_records(receiver, begin_at_kept_state(receiver, &before), receiver->durable, true);
     alert_flow_replay_done(receiver->flow);
     pump(receiver, item);
     if (receiver->told.size < before.size ||
@@ -667,6 +751,7 @@ static void add_counts(struct counts *sum, const struct counts *one)
     sum->letters += one->letters;
     sum->repeats += one->repeats;
     sum->restarts += one->restarts;
+    sum->from_kept += one->from_kept;
     sum->torn += one->torn;
     sum->changes += one->changes;
     sum->ahead += one->ahead;
@@ -728,18 +813,19 @@ static void the_same_journal_gives_the_same_alerts(void **state)
         run_seed(seed, &sum);
     }
     print_message("%" PRIu64 " seeds: %" PRIu64 " reports, %" PRIu64 " repeats, %" PRIu64
-                  " dead letters, %" PRIu64 " restarts, %" PRIu64 " torn records, %" PRIu64
-                  " changes of the registry, %" PRIu64 " clocks ahead, %" PRIu64
-                  " alerts published again, %" PRIu64 " ticks\n",
-                  seeds, sum.records, sum.repeats, sum.letters, sum.restarts, sum.torn, sum.changes,
-                  sum.ahead, sum.sent_again, sum.ticks);
+                  " dead letters, %" PRIu64 " restarts (%" PRIu64 " from a kept state), %" PRIu64
+                  " torn records, %" PRIu64 " changes of the registry, %" PRIu64
+                  " clocks ahead, %" PRIu64 " alerts published again, %" PRIu64 " ticks\n",
+                  seeds, sum.records, sum.repeats, sum.letters, sum.restarts, sum.from_kept,
+                  sum.torn, sum.changes, sum.ahead, sum.sent_again, sum.ticks);
     for (int type = ALERT_NONE + 1; type < ALERT_TYPE_COUNT; type++) {
         print_message("  %s: %" PRIu64 "\n", alert_word((enum alert_type)type), sum.alerts[type]);
         assert_true(seeds < SEEDS_DEFAULT || sum.alerts[type] > 0);
     }
     assert_true(seeds < SEEDS_DEFAULT ||
-                (sum.repeats > 0 && sum.letters > 0 && sum.restarts > 0 && sum.torn > 0 &&
-                 sum.changes > 0 && sum.ahead > 0 && sum.sent_again > 0));
+                (sum.repeats > 0 && sum.letters > 0 && sum.restarts > sum.from_kept &&
+                 sum.from_kept > 0 && sum.torn > 0 && sum.changes > 0 && sum.ahead > 0 &&
+                 sum.sent_again > 0));
 }
 
 int main(void)
