@@ -26,6 +26,10 @@
       "Rows of one archive transaction at most.")                                                  \
     X(NUMBER, archive_batch_wait_ms, "archive.batch_wait_ms", "200", 0, 60000, "ms", 0,            \
       "A smaller batch waits this long for more rows.")                                            \
+    X(NUMBER, archive_seal_after_hours, "archive.seal_after_hours", "2", 0, 8760, "hours", 0,      \
+      "Fixes of an hour that is over for so long become one compact row a card; 0 means never.")   \
+    X(NUMBER, archive_keep_days, "archive.keep_days", "0", 0, 36500, "days", 0,                    \
+      "Past days (UTC, of arrival) beyond these are deleted for good; 0 keeps everything.")        \
     X(TEXT, registry_cache, "registry.cache", "/var/lib/campusd/registry.cache", 1, 4000, "path",  \
       0, "Copy of registry and fences, so that campusd starts while PostgreSQL is away.")          \
     X(NUMBER, registry_poll_ms, "registry.poll_ms", "1000", 50, 600000, "ms", 1,                   \
