@@ -135,6 +135,17 @@ run_load() {
     return 1
 }
 
+# The archive on a private PostgreSQL, journal and data on the same disk.
+run_archive() {
+    STACK=$(mktemp -d "${TMPDIR:-/tmp}/campus-archive.XXXXXX")
+    chmod 711 "$STACK"
+    trap 'stack_stop; rm -rf "$STACK" "$RUN" "$DATA"' EXIT
+    trap 'exit 130' INT TERM
+    stack_open
+    pg_start
+    "$BIN/bench-archive" --pg "$CAMPUS_PG" --directory "$STACK" "$@"
+}
+
 main() {
     local name=${1:-} json='' results='' command="./campus bench $*" shown="./campus bench ${1:-}" result i arguments=()
     if [[ -z ${CAMPUS_DEPS_DONE:-} ]]; then
@@ -187,6 +198,8 @@ run() {
     shift
     if [[ $name == load ]]; then
         (run_load "$@")
+    elif [[ $name == archive ]]; then
+        (run_archive "$@")
     elif [[ -x $BIN/bench-$name ]]; then
         run_program "$name" "$@"
     else
