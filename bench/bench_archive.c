@@ -18,7 +18,7 @@ static const char usage[] =
     "  --directory  for the journal, on the disk that is to be measured (default: the working one)\n"
     "  --events     that the questions are asked of (default 20000000; quick 400000)\n"
     "  --rows       of each turn of the race (default 1500000; quick 300000)\n"
-    "  --batch-rows of one transaction (default 20000, as archive.batch_rows)";
+    "  --batch-rows of one transaction (default 50000, as archive.batch_rows)";
 
 enum { COPY_EVENTS = 1000000, ASKED = 7, SEAL_ROWS = 200000 };
 
@@ -303,7 +303,7 @@ int main(int argc, char **argv)
     if (words > 1 || pg == NULL ||
         !number_of(events, quick ? 400000 : 20000000, 0, &bench.events) ||
         !number_of(rows, quick ? 300000 : 1500000, 1, &race_options.rows) ||
-        !number_of(batch, 20000, 1, &race_options.batch_rows)) {
+        !number_of(batch, 50000, 1, &race_options.batch_rows)) {
         return cli_usage(usage, "--pg is needed, and whole numbers");
     }
     bench.cards = bench.events / ARCHIVE_CITY_MINUTES + 1;

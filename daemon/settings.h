@@ -22,7 +22,7 @@
       "Segments older than this and archived are deleted; a restart knows this much history.")     \
     X(TEXT, archive_conninfo, "archive.conninfo", "dbname=campus", 1, 2000, "libpq conninfo", 0,   \
       "The PostgreSQL database of registry and archive; passwords belong into a passfile.")        \
-    X(NUMBER, archive_batch_rows, "archive.batch_rows", "20000", 1, 1000000, "rows", 0,            \
+    X(NUMBER, archive_batch_rows, "archive.batch_rows", "50000", 1, 1000000, "rows", 0,            \
       "Rows of one archive transaction at most.")                                                  \
     X(NUMBER, archive_batch_wait_ms, "archive.batch_wait_ms", "200", 0, 60000, "ms", 0,            \
       "A smaller batch waits this long for more rows.")                                            \

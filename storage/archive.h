@@ -23,7 +23,7 @@ struct archive_options {
     const char *conninfo; /* libpq; host names are resolved on the loop */
     const char *journal_directory;
     const char *journal_id;
-    uint32_t batch_rows_max;              /* rows of one transaction, e.g. 20000 */
+    uint32_t batch_rows_max;              /* rows of one transaction, e.g. 50000 */
     uint32_t batch_wait_ms;               /* a smaller batch waits this long for more */
     uint32_t seal_after_hours, keep_days; /* as in archive_upkeep.h; 0: never, none */
     uint32_t upkeep_idle_ms; /* between looks for something to seal or drop; 0: 60000 */
