@@ -117,6 +117,9 @@ static void report_edges(const struct campusd *campusd, struct buffer *out)
         line(out, "archive.batches", archive.batches);
         line(out, "archive.reconnects", archive.reconnects);
         line(out, "archive.conflicts", archive.conflicts);
+        line(out, "archive.sealed", archive.sealed);
+        line(out, "archive.dropped", archive.dropped);
+        line(out, "archive.upkeep_failures", archive.upkeep_failures);
     }
     if (campusd->bridge != NULL) {
         bridge_stats(campusd->bridge, &bridge);

@@ -24,10 +24,14 @@
       "How often the state is written beside the journal; a restart begins at the newest.")        \
     X(TEXT, archive_conninfo, "archive.conninfo", "dbname=campus", 1, 2000, "libpq conninfo", 0,   \
       "The PostgreSQL database of registry and archive; passwords belong into a passfile.")        \
-    X(NUMBER, archive_batch_rows, "archive.batch_rows", "20000", 1, 1000000, "rows", 0,            \
+    X(NUMBER, archive_batch_rows, "archive.batch_rows", "50000", 1, 1000000, "rows", 0,            \
       "Rows of one archive transaction at most.")                                                  \
     X(NUMBER, archive_batch_wait_ms, "archive.batch_wait_ms", "200", 0, 60000, "ms", 0,            \
       "A smaller batch waits this long for more rows.")                                            \
+    X(NUMBER, archive_seal_after_hours, "archive.seal_after_hours", "2", 0, 8760, "hours", 0,      \
+      "Fixes of an hour that is over for so long become one compact row a card; 0 means never.")   \
+    X(NUMBER, archive_keep_days, "archive.keep_days", "0", 0, 36500, "days", 0,                    \
+      "Past days (UTC, of arrival) beyond these are deleted for good; 0 keeps everything.")        \
     X(TEXT, registry_cache, "registry.cache", "/var/lib/campusd/registry.cache", 1, 4000, "path",  \
       0, "Copy of registry and fences, so that campusd starts while PostgreSQL is away.")          \
     X(NUMBER, registry_poll_ms, "registry.poll_ms", "1000", 50, 600000, "ms", 1,                   \

@@ -368,7 +368,9 @@ static enum status boot_archive(struct campusd *campusd, struct status_detail *d
         .journal_directory = campusd->config->journal_directory,
         .journal_id = journal_id(campusd->journal),
         .batch_rows_max = (uint32_t)campusd->config->archive_batch_rows,
-        .batch_wait_ms = (uint32_t)campusd->config->archive_batch_wait_ms};
+        .batch_wait_ms = (uint32_t)campusd->config->archive_batch_wait_ms,
+        .seal_after_hours = (uint32_t)campusd->config->archive_seal_after_hours,
+        .keep_days = (uint32_t)campusd->config->archive_keep_days};
     const struct archive_callbacks callbacks = {campusd, on_archive_position, on_archive_state};
     enum status status =
         archive_open(campusd->loop, &options, &callbacks, &campusd->archive, detail);

@@ -207,6 +207,17 @@ snapshot_made() {
     [[ $(status_of alerts.unconfirmed) == 0 && $(status_of snapshot.made) -gt ${made:-0} ]]
 }
 
+# The archive on a private PostgreSQL, journal and data on the same disk.
+run_archive() {
+    STACK=$(mktemp -d "${TMPDIR:-/tmp}/campus-archive.XXXXXX")
+    chmod 711 "$STACK"
+    trap 'stack_stop; rm -rf "$STACK" "$RUN" "$DATA"' EXIT
+    trap 'exit 130' INT TERM
+    stack_open
+    pg_start
+    "$BIN/bench-archive" --pg "$CAMPUS_PG" --directory "$STACK" "$@"
+}
+
 main() {
     local name=${1:-} json='' results='' command="./campus bench $*" shown="./campus bench ${1:-}" result i arguments=()
     if [[ -z ${CAMPUS_DEPS_DONE:-} ]]; then
@@ -261,6 +272,8 @@ run() {
         (run_load "$@")
     elif [[ $name == recovery ]]; then
         (run_recovery "$@")
+    elif [[ $name == archive ]]; then
+        (run_archive "$@")
     elif [[ -x $BIN/bench-$name ]]; then
         run_program "$name" "$@"
     else

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "storage/archive_rows.h"
+#include "storage/archive_upkeep.h"
 #include "storage/pg_uv.h"
 
 enum {
@@ -20,6 +21,9 @@ enum {
     BATCH_BYTES_MAX = 32 << 20,
     EVENT_BYTES = 48, /* of the journal, at least, for a row */
     KNOWN_DAYS = 16,
+    UPKEEP_ROWS = 200000, /* about a second of the server */
+    UPKEEP_IDLE_MS = 60000,
+    UPKEEP_BACKLOG_BATCHES = 4, /* with more on the way, upkeep waits */
 };
 
 enum archive_state {
@@ -59,6 +63,7 @@ struct archive {
     uint32_t batch_rows_max, batch_wait_ms;
 
     struct pg_uv *pg;
+    struct archive_upkeep *upkeep;
     struct buffer sql;
     struct text copy;
     int32_t known_days[KNOWN_DAYS]; /* whose partitions are there: made in a transaction that
@@ -686,6 +691,33 @@ static enum status open_connection(struct archive *archive, const char *conninfo
     return status == STATUS_OK ? status : status_detail_wrap(detail, status, "archive");
 }
 
+/* Rows first: an archive that is behind or in trouble gets no upkeep. */
+static bool may_keep_up(void *context)
+{
+    const struct archive *archive = context;
+    MAGIC_CHECK(archive, ARCHIVE_MAGIC);
+    uint64_t on_the_way = archive->stats.durable > archive->stats.position
+                              ? archive->stats.durable - archive->stats.position
+                              : 0;
+    return (archive->state == ARCHIVE_IDLE || archive->state == ARCHIVE_SENDING) &&
+           on_the_way <
+               (uint64_t)UPKEEP_BACKLOG_BATCHES * archive->batch_rows_max * EVENT_BYTES + (1 << 20);
+}
+
+static enum status open_upkeep(struct archive *archive, const struct archive_options *options,
+                               struct status_detail *detail)
+{
+    const struct archive_upkeep_options upkeep = {
+        .conninfo = options->conninfo,
+        .seal_after_hours = options->seal_after_hours,
+        .keep_days = options->keep_days,
+        .step_rows = UPKEEP_ROWS,
+        .idle_ms = options->upkeep_idle_ms > 0 ? options->upkeep_idle_ms : UPKEEP_IDLE_MS,
+        .context = archive,
+        .may = may_keep_up};
+    return archive_upkeep_open(archive->loop, &upkeep, &archive->upkeep, detail);
+}
+
 enum status archive_open(uv_loop_t *loop, const struct archive_options *options,
                          const struct archive_callbacks *callbacks, struct archive **ret,
                          struct status_detail *detail)
@@ -732,6 +764,9 @@ enum status archive_open(uv_loop_t *loop, const struct archive_options *options,
         timers[i]->data = archive;
         archive->handles++;
     }
+    if (open_upkeep(archive, options, detail) != STATUS_OK) { /* the same conninfo parsed before */
+        log_event(LOG_ERROR, "archive.no_upkeep", LOG_STR("reason", detail->text));
+    }
     *ret = archive;
     return STATUS_OK;
 }
@@ -749,6 +784,22 @@ void archive_wake(struct archive *archive, uint64_t durable)
 void archive_stats(const struct archive *archive, struct archive_stats *ret)
 {
     *ret = archive->stats;
+    if (archive->upkeep != NULL) {
+        struct archive_upkeep_stats upkeep;
+        archive_upkeep_stats(archive->upkeep, &upkeep);
+        ret->sealed = upkeep.sealed;
+        ret->dropped = upkeep.dropped;
+        ret->upkeep_steps = upkeep.steps;
+        ret->upkeep_failures = upkeep.failures;
+    }
+}
+
+static void on_upkeep_closed(void *context)
+{
+    struct archive *archive = context;
+    MAGIC_CHECK(archive, ARCHIVE_MAGIC);
+    archive->upkeep = NULL;
+    close_step(archive);
 }
 
 static void on_pg_closed(void *context)
@@ -780,7 +831,7 @@ static void on_too_late(uv_timer_t *timer)
     close_step(archive);
 }
 
-/* Towards the end: the transaction under way, then the connection, then the worker, then the
+/* Towards the end: the transaction under way, then the connections, then the worker, then the
  * timers. */
 static void close_step(struct archive *archive)
 {
@@ -791,7 +842,8 @@ static void close_step(struct archive *archive)
         archive->pg_closing = true;
         pg_uv_close(archive->pg, on_pg_closed, archive);
     }
-    if (!archive->pg_closed || archive->filling != NULL || archive->timers_closing) {
+    if (!archive->pg_closed || archive->upkeep != NULL || archive->filling != NULL ||
+        archive->timers_closing) {
         return;
     }
     archive->timers_closing = true;
@@ -811,5 +863,8 @@ void archive_close(struct archive *archive, uint32_t deadline_ms, void (*on_clos
     (void)uv_timer_stop(&archive->wait_timer);
     (void)uv_timer_stop(&archive->rest_timer);
     ASSERT(uv_timer_start(&archive->close_timer, on_too_late, deadline_ms, 0) == 0);
+    if (archive->upkeep != NULL) {
+        archive_upkeep_close(archive->upkeep, on_upkeep_closed, archive);
+    }
     close_step(archive);
 }

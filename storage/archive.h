@@ -23,8 +23,10 @@ struct archive_options {
     const char *conninfo; /* libpq; host names are resolved on the loop */
     const char *journal_directory;
     const char *journal_id;
-    uint32_t batch_rows_max; /* rows of one transaction, e.g. 20000 */
-    uint32_t batch_wait_ms;  /* a smaller batch waits this long for more */
+    uint32_t batch_rows_max;              /* rows of one transaction, e.g. 50000 */
+    uint32_t batch_wait_ms;               /* a smaller batch waits this long for more */
+    uint32_t seal_after_hours, keep_days; /* as in archive_upkeep.h; 0: never, none */
+    uint32_t upkeep_idle_ms; /* between looks for something to seal or drop; 0: 60000 */
 };
 
 struct archive_callbacks {
@@ -53,6 +55,8 @@ struct archive_stats {
     uint64_t rows, batches, reconnects, conflicts;
     uint64_t batch_us_last, batch_rows_last;
     uint64_t dead_records; /* refused by PostgreSQL: kept in campus.refused with reason "archive" */
+    uint64_t sealed, dropped; /* fixes moved into sealed rows; partitions of old days */
+    uint64_t upkeep_steps, upkeep_failures;
 };
 void archive_stats(const struct archive *archive, struct archive_stats *ret);
 

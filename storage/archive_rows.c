@@ -19,7 +19,7 @@ static const struct {
     uint16_t columns;
 } tables[ARCHIVE_TABLES] = {
     [ARCHIVE_FIX] =
-        {"COPY campus.fix (arrived, \"time\", seq, epoch, card_no, lat_e7, lon_e7, accuracy_cm,"
+        {"COPY campus.fix_flat (arrived, \"time\", seq, epoch, card_no, lat_e7, lon_e7, accuracy_cm,"
          " speed_cms, heading_cdeg, idx, source, flags, datum, battery_pct)"
          " FROM STDIN (FORMAT binary)",
          15},

@@ -49,7 +49,7 @@ void archive_rows_add_dead(struct archive_rows *rows, const struct journal_recor
 /* Ends the tables. STATUS_TOO_LARGE, STATUS_NO_MEMORY: a row is missing, do not send. */
 enum status archive_rows_finish(struct archive_rows *rows) MUST_CHECK;
 
-/* "COPY campus.fix (...) FROM STDIN (FORMAT binary)" */
+/* "COPY campus.fix_flat (...) FROM STDIN (FORMAT binary)" */
 const char *archive_rows_copy(enum archive_table table);
 
 #endif

@@ -89,6 +89,7 @@ struct world {
     uint64_t position, end;
     uint32_t downs, ups;
     uint64_t sequence;
+    uint32_t seal_after_hours, keep_days;
     bool journal_closed, archive_closed;
     struct status_detail why;
 };
@@ -153,7 +154,10 @@ static struct archive *start_archive(struct world *world, uint32_t rows_max)
                                             .journal_directory = world->folder,
                                             .journal_id = journal_id(world->journal),
                                             .batch_rows_max = rows_max,
-                                            .batch_wait_ms = 1};
+                                            .batch_wait_ms = 1,
+                                            .seal_after_hours = world->seal_after_hours,
+                                            .keep_days = world->keep_days,
+                                            .upkeep_idle_ms = 5};
     const struct archive_callbacks callbacks = {world, on_position, on_state};
     struct status_detail detail;
     struct archive *archive = NULL;
@@ -449,7 +453,7 @@ static void arrivals_of_many_days_get_their_partitions_and_the_next_day_its_own(
     expect_all_events(&world);
     expect(&world,
            "SELECT count(*) FROM pg_inherits JOIN pg_class c ON c.oid = inhrelid"
-           " WHERE inhparent = 'campus.fix'::regclass"
+           " WHERE inhparent = 'campus.fix_flat'::regclass"
            " AND relname BETWEEN 'fix_20260302' AND 'fix_20260331'",
            "30");
     expect(&world, "SELECT string_agg(extract(year FROM arrived)::text, ' ') FROM campus.refused",
@@ -670,6 +674,56 @@ static void two_writers_of_one_journal_store_each_event_once(void **state)
     tear_down(&world);
 }
 
+static void past_hours_are_sealed_beside_the_writing_and_every_event_stays_once(void **state)
+{
+    (void)state;
+    struct world world;
+    build(&world, 0);
+    world.seal_after_hours = 1;
+    world.archive = start_archive(&world, 300);
+    int64_t past_ms = clock_wall_ms() - (int64_t)3 * DAY_MS;
+    for (int turn = 0; turn < 20; turn++) {
+        append_reports(&world, 200, past_ms + turn * 1000000);
+        wait_archived(&world);
+    }
+    wait_for(&world, "SELECT count(*) FROM campus.fix_flat", "0");
+    expect(&world, "SELECT count(*) > 0 FROM campus.fix_sealed", "t");
+    expect_all_events(&world);
+    append_reports(&world, 200, past_ms); /* late, for an hour that is sealed */
+    append_reports(&world, 50, clock_wall_ms());
+    wait_archived(&world);
+    wait_for(&world, "SELECT min(arrived) > now() - interval '1 day' FROM campus.fix_flat", "t");
+    expect_all_events(&world);
+    struct archive_stats stats;
+    archive_stats(world.archive, &stats);
+    assert_true(stats.sealed > 0 && stats.dropped == 0);
+    tear_down(&world);
+}
+
+static void days_beyond_those_kept_are_dropped_by_the_archive_itself(void **state)
+{
+    (void)state;
+    struct world world;
+    build(&world, 0);
+    world.keep_days = 5;
+    world.archive = start_archive(&world, 300);
+    append_report(&world, clock_wall_ms() - (int64_t)8 * DAY_MS);
+    append_report(&world, clock_wall_ms() - (int64_t)3 * DAY_MS);
+    append_refused(&world, clock_wall_ms());
+    wait_archived(&world);
+    wait_for(&world,
+             "SELECT count(*) FROM campus.archive_partitions('campus.refused')"
+             " WHERE day < (now() AT TIME ZONE 'UTC')::date - 5",
+             "0");
+    wait_for(&world,
+             "SELECT count(DISTINCT seq) FROM (SELECT seq FROM campus.fix UNION ALL SELECT seq FROM"
+             " campus.pass UNION ALL SELECT seq FROM campus.signal UNION ALL SELECT seq FROM"
+             " campus.call) x",
+             "1");
+    expect(&world, "SELECT count(*) FROM campus.refused", "1");
+    tear_down(&world);
+}
+
 static void without_a_schema_it_is_down_with_the_reason_until_there_is_one(void **state)
 {
     (void)state;
@@ -791,6 +845,8 @@ int main(void)
         cmocka_unit_test(a_server_that_crashes_mid_way_gets_the_rest_when_it_is_back),
         cmocka_unit_test(a_commit_whose_answer_is_lost_is_settled_by_the_position),
         cmocka_unit_test(two_writers_of_one_journal_store_each_event_once),
+        cmocka_unit_test(past_hours_are_sealed_beside_the_writing_and_every_event_stays_once),
+        cmocka_unit_test(days_beyond_those_kept_are_dropped_by_the_archive_itself),
         cmocka_unit_test(without_a_schema_it_is_down_with_the_reason_until_there_is_one),
         cmocka_unit_test(
             a_server_that_cannot_be_reached_is_tried_until_it_can_and_close_never_waits_for_it),
