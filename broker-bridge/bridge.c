@@ -281,6 +281,8 @@ static enum status open_link(struct bridge *bridge, uint32_t index,
                                             on_out_up, on_out_down};
     *link = (struct bridge_link){
         .magic = BRIDGE_LINK_MAGIC, .bridge = bridge, .index = index, .alerts = broker->alerts};
+    link->lost_since_up = options->alerts_before != 0;
+    link->runs_left = link->lost_since_up ? 2 : 0;
     enum status status = mqtt_link_open(bridge->loop, &mqtt, &in, &link->in, detail);
     if (status != STATUS_OK) {
         return status;
@@ -305,6 +307,7 @@ static void init_bridge(struct bridge *bridge, uv_loop_t *loop,
     bridge->loop = loop;
     bridge->callbacks = *callbacks;
     bridge->alerts_max = options->alerts_max;
+    bridge->alerts_before = options->alerts_before;
     bridge->repeat_window_ms = options->repeat_window_ms;
     bridge->repeat_first_ms = options->repeat_first_ms != 0 ? options->repeat_first_ms : 3000;
     bridge->repeat_second_ms = options->repeat_second_ms != 0 ? options->repeat_second_ms : 15000;
@@ -359,6 +362,7 @@ void bridge_stats(const struct bridge *bridge, struct bridge_stats *ret)
     *ret = bridge->stats;
     ret->links = bridge->link_count;
     ret->alerts_waiting = bridge->next_no - bridge->confirmed_no;
+    ret->alerts_kept = bridge->next_no - bridge->first_no;
     for (uint32_t i = 0; i < bridge->link_count; i++) {
         struct mqtt_link_stats in;
         mqtt_link_stats(bridge->links[i].in, &in);

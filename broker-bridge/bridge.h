@@ -35,6 +35,9 @@ struct bridge_options {
     uint32_t burst_max;
     uint32_t alerts_max; /* alerts waiting for confirmation, all topics of an alert as one; as many
                             confirmed ones are kept for repeats, the oldest forgotten first */
+    /* Alerts added with an end up to here are of an earlier process, which may have published them:
+     * they leave after newer ones; if not 0, the first connection is as one that was lost. */
+    uint64_t alerts_before;
     uint32_t
         repeat_window_ms; /* after a lost connection alerts of this long before are sent again */
     /* When, after the connection is back: twice, since subscribers need a while to be back as well;
@@ -51,6 +54,9 @@ struct bridge_callbacks {
                               struct text payload, uint64_t *ret_end);
     /* Every alert added with journal end <= `end` was confirmed by all alert brokers. */
     void (*on_alerts_confirmed)(void *context, uint64_t end);
+    /* And none of them will be sent again: repeat_window_ms passed without a loss. Until then a
+     * broker that dies together with this process may have forgotten them. May be NULL. */
+    void (*on_alerts_settled)(void *context, uint64_t end);
 };
 
 enum status bridge_open(uv_loop_t *loop, const struct bridge_options *options,
@@ -85,6 +91,7 @@ struct bridge_stats {
     uint32_t links, links_up; /* brokers; up: both connections */
     uint64_t received, received_bytes, bursts, losses;
     uint64_t alerts_added, alerts_confirmed, alerts_repeated, alerts_waiting;
+    uint64_t alerts_kept;      /* waiting, or kept for repeats */
     uint64_t alerts_forgotten; /* dropped from the repeats before repeat_window_ms had passed */
     uint64_t receipts;
 };

@@ -49,6 +49,7 @@ struct bridge_link {
     struct flight flights[FLIGHTS_MAX]; /* queue: flight_count from flight_first */
     uint32_t flight_first, flight_count;
     struct alert_cursor next; /* to send */
+    struct alert_cursor old;  /* to send when there is nothing newer: up to bridge->old_end */
 
     /* Repeats. since_ms: alerts touched after it are meant, from the loss until both runs are done.
      */
@@ -80,7 +81,9 @@ struct bridge {
     struct ring_alert *ring; /* no % ring_size; first_no <= confirmed_no <= next_no */
     uint64_t ring_size;
     uint64_t first_no, confirmed_no, next_no;
-    uint64_t last_end, confirmed_end;
+    uint64_t old_end;       /* no of the first that is not of an earlier process */
+    uint64_t alerts_before; /* see bridge_options */
+    uint64_t last_end, confirmed_end, settled_end, settled_told;
     bool anything_confirmed;
     uint32_t alerts_max, repeat_window_ms;
     uint32_t repeat_first_ms, repeat_second_ms, repeat_meanwhile_ms;

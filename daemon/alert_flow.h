@@ -54,6 +54,7 @@ void alert_flow_pump(struct alert_flow *flow);
 /* waiting_max is reached: take no more events until it is not. */
 bool alert_flow_full(const struct alert_flow *flow);
 
+/* No broker will be asked to take alerts with a record up to `end` again, not even by a restart. */
 void alert_flow_confirmed(struct alert_flow *flow, uint64_t end);
 /* Every record up to `end` was stepped. */
 void alert_flow_stepped(struct alert_flow *flow, uint64_t end);

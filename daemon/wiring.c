@@ -10,6 +10,7 @@
 #include "core/rates.h"
 #include "core/record.h"
 #include "daemon/wiring_internal.h"
+#include "proto/cloudevent.h"
 #include "proto/codec.h"
 
 enum {
@@ -38,9 +39,23 @@ static void fatal(struct campusd *campusd, const struct status_detail *detail)
 
 /* ---- the journal's records move the engine ---- */
 
+static void tell_raised(struct campusd *campusd, const struct alert *alert)
+{
+    char id[ALERT_ID_MAX];
+    alert_id(alert, id);
+    buffer_clear(&campusd->record);
+    cloudevent_write(&campusd->record, alert, campusd->directory, campusd->fences);
+    campusd->callbacks.on_raised(campusd->callbacks.context, id,
+                                 (struct text){campusd->record.data, campusd->record.size});
+}
+
 static void raise_alerts(struct campusd *campusd, uint64_t end, const struct outbox *outbox)
 {
     for (uint32_t i = 0; i < outbox->count; i++) {
+        if (campusd->callbacks.on_raised != NULL) {
+            tell_raised(campusd, &outbox->alerts[i]);
+            continue;
+        }
         enum status status = alert_flow_raise(campusd->alerts, end, &outbox->alerts[i],
                                               campusd->directory, campusd->fences);
         ASSERT(status == STATUS_OK); /* out of memory: a restart raises it again from the journal */
@@ -345,9 +360,16 @@ static enum status publish_alert(void *context, uint64_t end, const struct alert
 static void on_alerts_confirmed(void *context, uint64_t end)
 {
     struct campusd *campusd = campusd_of(context);
-    alert_flow_confirmed(campusd->alerts, end);
+    (void)end;
     alert_flow_pump(campusd->alerts);
     resume_sources(campusd);
+}
+
+/* Only now do marks call them confirmed: a broker that dies with us may have forgotten the last. */
+static void on_alerts_settled(void *context, uint64_t end)
+{
+    struct campusd *campusd = campusd_of(context);
+    alert_flow_confirmed(campusd->alerts, end);
 }
 
 /* ---- archive ---- */
@@ -535,8 +557,10 @@ static enum status boot_bridge(struct campusd *campusd, struct status_detail *de
         .backoff_max_ms = (uint32_t)config->broker_backoff_max_ms,
         .burst_max = (uint32_t)config->broker_burst,
         .alerts_max = (uint32_t)config->alerts_waiting_max,
+        .alerts_before = campusd->durable,
         .repeat_window_ms = (uint32_t)config->alerts_repeat_s * 1000};
-    const struct bridge_callbacks callbacks = {campusd, on_message, on_alerts_confirmed};
+    const struct bridge_callbacks callbacks = {campusd, on_message, on_alerts_confirmed,
+                                               on_alerts_settled};
     enum status status = bridge_open(campusd->loop, &options, &callbacks, &campusd->bridge, detail);
     return status == STATUS_OK ? status : status_detail_wrap(detail, status, "brokers");
 }
@@ -550,6 +574,10 @@ static enum status boot(struct campusd *campusd, struct status_detail *detail)
     }
     step_registry(campusd, 0);
     status = boot_journal(campusd, detail);
+    if (status == STATUS_OK && campusd->callbacks.on_raised != NULL) {
+        campusd->callbacks.on_ready(campusd->callbacks.context);
+        return status;
+    }
     if (status == STATUS_OK) {
         status = boot_archive(campusd, detail);
     }
@@ -713,7 +741,9 @@ static void after_bridge(void *context)
         after_journal(campusd);
         return;
     }
-    alert_flow_mark(campusd->alerts);
+    if (campusd->callbacks.on_raised == NULL) {
+        alert_flow_mark(campusd->alerts);
+    }
     campusd->journal_closing = true;
     journal_close(campusd->journal, after_journal, campusd);
 }
