@@ -22,7 +22,7 @@
 struct bridge;
 
 struct bridge_broker {
-    const char *url;
+    const char *url;      /* this and the password: until the bridge is closed */
     const char *password; /* or NULL */
     bool alerts;          /* alerts are published here */
 };
@@ -57,6 +57,9 @@ struct bridge_callbacks {
     /* And none of them will be sent again: repeat_window_ms passed without a loss. Until then a
      * broker that dies together with this process may have forgotten them. May be NULL. */
     void (*on_alerts_settled)(void *context, uint64_t end);
+    /* A message while bridge_watch is on; it comes to on_message in its own time. May be NULL if
+     * bridge_watch is never called. */
+    void (*on_watched)(void *context, struct text topic, struct text payload);
 };
 
 enum status bridge_open(uv_loop_t *loop, const struct bridge_options *options,
@@ -66,6 +69,10 @@ void bridge_close(struct bridge *bridge, void (*on_closed)(void *context), void 
 
 /* The disk holds everything below pos. */
 void bridge_durable(struct bridge *bridge, uint64_t pos);
+/* While it is on, a third connection to each broker, "<client_id>-<n>-watch", hears what comes in by a
+ * session of its own and hands it to on_watched; what the first connection holds stays held. For
+ * what cannot wait until the disk is well again. */
+void bridge_watch(struct bridge *bridge, bool on);
 /* Sources may go on after STATUS_FULL. */
 void bridge_resume(struct bridge *bridge);
 

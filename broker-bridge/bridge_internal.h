@@ -27,6 +27,8 @@ struct flight {
     bool repeat;
 };
 
+#define CLIENT_ID_MAX 96
+
 /* A place in the ring of alerts: alert number and topic. */
 struct alert_cursor {
     uint64_t no;
@@ -37,8 +39,11 @@ struct bridge_link {
     uint32_t magic;
     struct bridge *bridge;
     uint32_t index;
+    char id[CLIENT_ID_MAX];
+    const char *url, *password; /* of the owner */
     bool alerts;
     struct mqtt_link *in, *out;
+    struct mqtt_link *watch; /* NULL: not watching */
     bool in_up, out_up, up;
     struct status_detail told; /* last reason that was logged; "" after a success */
 
@@ -76,6 +81,7 @@ struct bridge {
     struct bridge_callbacks callbacks;
     struct bridge_link *links;
     uint32_t link_count, alert_links;
+    struct mqtt_link_options link_options; /* of `in`, of any broker */
     uint64_t durable;
 
     struct ring_alert *ring; /* no % ring_size; first_no <= confirmed_no <= next_no */

@@ -1,5 +1,5 @@
 #!/bin/bash
-# kills [--seed N] [--kills N] [--rate N] [--pause-ms N] [--keep]: kill -9 of campusd, Mosquitto, PostgreSQL and several at
+# kills [--seed N] [--kills N] [--rate N] [--cards N] [--pause-ms N] [--keep]: kill -9 of campusd, Mosquitto, PostgreSQL and several at
 # once, at moments drawn from the seed, while cards with receipts report at the rate. Then everything is counted:
 #   every report with a receipt is in PostgreSQL once, and nothing else;
 #   the alerts in PostgreSQL are those of an undisturbed campusd that reads a copy of the journal, id and every value;
@@ -10,7 +10,7 @@ set -uo pipefail
 . "$ROOT/scripts/stack.sh"
 
 BIN=${CAMPUS_BIN:-$ROOT/build/release/bin}
-SEED='' KILLS=200 RATE=13400 PAUSE_MS=3000 KEEP=''
+SEED='' KILLS=200 RATE=13400 CARDS=134000 PAUSE_MS=3000 KEEP=''
 LOAD_SECONDS=7200 # longer than any run; the load ends when the kills are done
 PATIENCE_S=180
 WRONG=0
@@ -22,17 +22,19 @@ read_options() {
         --seed) SEED=${2:-} ;;
         --kills) KILLS=${2:-} ;;
         --rate) RATE=${2:-} ;;
+        --cards) CARDS=${2:-} ;;
         --pause-ms) PAUSE_MS=${2:-} ;;
         --keep)
             KEEP=1
             shift
             continue
             ;;
-        *) die "kills: no option $1 (--seed N, --kills N, --rate N, --pause-ms N, --keep)" ;;
+        *) die "kills: no option $1 (--seed N, --kills N, --rate N, --cards N, --pause-ms N, --keep)" ;;
         esac
         [[ ${2:-} =~ ^[0-9]{1,9}$ ]] || die "kills: $1 needs a number"
         shift 2
     done
+    ((CARDS >= 650)) || die "kills: --cards from 650: a school's worth"
     [[ -n $SEED ]] || SEED=$((RANDOM * 32768 + RANDOM))
     RANDOM=$SEED
 }
@@ -125,9 +127,9 @@ begin() {
     stack_open
     pg_start
     broker_start
-    "$BIN/campus-sim" city --out "$STACK/city" --seed 1 || die "campus-sim city failed"
-    campusctl import "$STACK/city" || die "campusctl import failed"
-    campusctl fences import "$STACK/city/fences.geojson" --datum wgs84 || die "campusctl fences import failed"
+    "$BIN/campus-sim" city --out "$STACK/city" --seed 1 --pupils "$CARDS" --schools $((CARDS / 650)) >/dev/null || die "campus-sim city failed"
+    campusctl import "$STACK/city" >/dev/null || die "campusctl import failed"
+    campusctl fences import "$STACK/city/fences.geojson" --datum wgs84 >/dev/null || die "campusctl fences import failed"
     campusd_start
     spawn "$STACK/run/load.pid" "$STACK/log/load.log" "$BIN/campus-load" --broker "$CAMPUS_BROKER" --pg "$CAMPUS_PG" \
         --cards "$STACK/city/load.csv" --receipts --heard "$STACK/heard" --json "$STACK/load.json" \
@@ -220,7 +222,7 @@ main() {
         "$ROOT/scripts/deps.sh" run || say "kills: packages are missing"
         "$ROOT/scripts/build.sh" release >&2 || die "the build failed"
     fi
-    echo "seed $SEED, $KILLS kills, $RATE reports a second"
+    echo "seed $SEED, $KILLS kills, $RATE reports a second of $CARDS cards at most"
     begin
     begun=$SECONDS
     for ((i = 1; i <= KILLS; i++)); do

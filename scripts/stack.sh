@@ -279,7 +279,8 @@ log:
 control:
   socket: $(yaml_text "$CAMPUS_CONTROL")
 journal:
-  directory: $(yaml_text "$STACK/journal")
+  directory: $(yaml_text "${JOURNAL_DIRECTORY:-$STACK/journal}")
+${JOURNAL_MORE:-}
 archive:
   conninfo: $(yaml_text "$CAMPUS_PG")
 registry:

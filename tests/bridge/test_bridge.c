@@ -30,6 +30,7 @@ struct owner {
     uint32_t refusals;  /* how often it said so */
     bool needs_disk;    /* message i is durable at position 10 * i, else at once */
     uint64_t confirmed, confirmations, wanted_confirmed, settled, wanted_settled;
+    uint32_t watched;
     uint64_t alerts_before; /* for the next bridge_at, with its window; 0: a minute */
     uint32_t repeat_window_ms;
     bool closed;
@@ -174,6 +175,20 @@ static void on_alerts_settled(void *context, uint64_t end)
     owner.settled = end;
 }
 
+static void on_watched(void *context, struct text topic, struct text payload)
+{
+    (void)context;
+    (void)payload;
+    assert_true(text_is(topic, "campus/v1/s1/card/c1/up"));
+    owner.watched++;
+}
+
+static bool owner_has_watched(void *context)
+{
+    (void)context;
+    return owner.watched > 0;
+}
+
 static bool owner_has_settled(void *context)
 {
     (void)context;
@@ -242,7 +257,7 @@ static void bridge_at(uint32_t count, uint32_t alerts_max)
         .repeat_second_ms = 1500,
         .repeat_meanwhile_ms = 1000};
     const struct bridge_callbacks callbacks = {NULL, on_message, on_alerts_confirmed,
-                                               on_alerts_settled};
+                                               on_alerts_settled, on_watched};
     struct status_detail detail = {""};
     if (bridge_open(&loop, &options, &callbacks, &owner.bridge, &detail) != STATUS_OK) {
         fail_msg("%s", detail.text);
@@ -608,6 +623,28 @@ static void an_alert_on_its_way_survives_the_death_of_its_broker(void **state)
     wait_confirmed(150000);
 }
 
+static void what_comes_while_a_burst_is_held_is_heard_by_watching_and_taken_later(void **state)
+{
+    (void)state;
+    owner.needs_disk = true;
+    open_bridge(1, 16);
+    client_open(&card, 0, "card");
+    card_publishes(1, 1);
+    wait_messages(1); /* held until position 10 is durable */
+    bridge_watch(owner.bridge, true);
+    bridge_watch(owner.bridge, true);
+    for (int i = 2; owner.watched == 0; i++) { /* until the watching connection is there */
+        card_publishes(i, i);
+        loop_for(&loop, 20);
+    }
+    loop_until(&loop, owner_has_watched, NULL);
+    assert_int_equal(owner.received, 1);
+    bridge_watch(owner.bridge, false);
+    bridge_durable(owner.bridge, 1000000);
+    wait_messages(card.wanted);
+    assert_numbers(0, 1, (int)card.wanted);
+}
+
 static void alerts_are_settled_when_no_loss_would_bring_them_again(void **state)
 {
     (void)state;
@@ -657,7 +694,7 @@ static void brokers_that_cannot_be_are_refused_at_once(void **state)
                                            .keepalive_s = 30,
                                            .alerts_max = 1,
                                            .burst_max = 64};
-    const struct bridge_callbacks callbacks = {NULL, on_message, on_alerts_confirmed, NULL};
+    const struct bridge_callbacks callbacks = {NULL, on_message, on_alerts_confirmed, NULL, NULL};
     struct status_detail detail = {""};
     struct bridge *bridge = NULL;
     assert_int_equal(bridge_open(&loop, &options, &callbacks, &bridge, &detail),
@@ -678,6 +715,7 @@ int main(void)
         T(every_broker_is_read_and_its_place_is_told),
         T(a_receipt_to_a_broker_that_is_away_is_dropped),
         T(alerts_go_to_all_their_topics_and_are_confirmed_in_order),
+        T(what_comes_while_a_burst_is_held_is_heard_by_watching_and_taken_later),
         T(alerts_are_settled_when_no_loss_would_bring_them_again),
         T(alerts_of_an_earlier_process_leave_after_newer_ones_and_again),
         T(an_alert_is_confirmed_when_all_alert_brokers_have_it),
