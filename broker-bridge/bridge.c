@@ -148,8 +148,13 @@ static void note_down(struct bridge_link *link, const struct status_detail *deta
 static void on_in_up(void *context, struct mqtt_link *mqtt, bool session_present)
 {
     struct bridge_link *link = link_of(context);
-    (void)mqtt;
-    (void)session_present;
+    if (!session_present && link->had_session) {
+        link->bridge->stats.sessions_lost++;
+        log_event(LOG_ERROR, "broker.session_lost", LOG_STR("broker", mqtt_link_name(mqtt)),
+                  LOG_STR("reason", "what it kept for campusd is gone; cards with receipts send it "
+                                    "again"));
+    }
+    link->had_session = true;
     link->in_up = true;
     note_up(link);
 }
@@ -338,7 +343,7 @@ static enum status open_link(struct bridge *bridge, uint32_t index,
     link->password = broker->password;
     (void)snprintf(link->id, sizeof link->id, "%s-%u", options->client_id, index);
     bridge->link_options = mqtt;
-    link->lost_since_up = options->alerts_before != 0;
+    link->lost_since_up = link->had_session = options->alerts_before != 0;
     link->runs_left = link->lost_since_up ? 2 : 0;
     enum status status = mqtt_link_open(bridge->loop, &mqtt, &in, &link->in, detail);
     if (status != STATUS_OK) {

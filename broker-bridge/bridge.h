@@ -36,7 +36,8 @@ struct bridge_options {
     uint32_t alerts_max; /* alerts waiting for confirmation, all topics of an alert as one; as many
                             confirmed ones are kept for repeats, the oldest forgotten first */
     /* Alerts added with an end up to here are of an earlier process, which may have published them:
-     * they leave after newer ones; if not 0, the first connection is as one that was lost. */
+     * they leave after newer ones; if not 0, the first connection is as one that was lost, and the
+     * brokers should know our sessions. */
     uint64_t alerts_before;
     uint32_t
         repeat_window_ms; /* after a lost connection alerts of this long before are sent again */
@@ -97,6 +98,7 @@ void bridge_send_receipt(struct bridge *bridge, uint32_t broker, const char *top
 struct bridge_stats {
     uint32_t links, links_up; /* brokers; up: both connections */
     uint64_t received, received_bytes, bursts, losses;
+    uint64_t sessions_lost; /* the broker did not know us any more */
     uint64_t alerts_added, alerts_confirmed, alerts_repeated, alerts_waiting;
     uint64_t alerts_kept;      /* waiting, or kept for repeats */
     uint64_t alerts_forgotten; /* dropped from the repeats before repeat_window_ms had passed */

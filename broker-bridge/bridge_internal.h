@@ -45,6 +45,7 @@ struct bridge_link {
     struct mqtt_link *in, *out;
     struct mqtt_link *watch; /* NULL: not watching */
     bool in_up, out_up, up;
+    bool had_session;          /* at this broker, by this process or one before */
     struct status_detail told; /* last reason that was logged; "" after a success */
 
     bool burst_open;    /* `in` waits for its release */

@@ -115,6 +115,7 @@ static void report_edges(const struct campusd *campusd, struct buffer *out)
         line(out, "brokers", bridge.links);
         line(out, "brokers.up", bridge.links_up);
         line(out, "brokers.losses", bridge.losses);
+        line(out, "brokers.sessions_lost", bridge.sessions_lost);
         line(out, "brokers.received", bridge.received);
         line(out, "brokers.received_bytes", bridge.received_bytes);
         line(out, "brokers.bursts", bridge.bursts);

@@ -81,22 +81,21 @@ archive_past() {
     [[ -n $position ]] && ((position >= TARGET))
 }
 
-archive_connected() {
-    [[ $(status_of archive.connected) == 1 ]]
-}
-
+# From the last look at which nothing had moved to the first at which all is there that waited.
 catch_up() {
-    local rows begun ended
-    pg_start
-    wait_until 120 "campusd to find PostgreSQL again" archive_connected || die "it does not connect"
+    local rows begun now deadline=$((SECONDS + 900))
     rows=$(status_of archive.rows)
-    begun=$(date +%s%N)
     TARGET=$(status_of journal.durable)
-    BEHIND=$((TARGET - $(status_of archive.position)))
-    wait_until 900 "the archive to catch up with $BEHIND bytes" archive_past || die "it does not catch up"
-    ended=$(date +%s%N)
+    pg_start
+    begun=$(date +%s%N)
+    until archive_past; do
+        ((SECONDS < deadline)) || die "the archive does not catch up"
+        now=$(date +%s%N)
+        [[ $(status_of archive.rows) != "$rows" ]] || begun=$now
+        sleep 0.02
+    done
+    CAUGHT_MS=$((($(date +%s%N) - begun) / 1000000 + 1))
     CAUGHT_ROWS=$(($(status_of archive.rows) - rows))
-    CAUGHT_MS=$(((ended - begun) / 1000000 + 1))
 }
 
 tell() {

@@ -607,6 +607,7 @@ static void alerts_that_a_dead_broker_may_have_forgotten_are_sent_again(void **s
     assert_int_equal(stats.alerts_repeated, 10);
     assert_int_equal(stats.alerts_confirmed, 6);
     assert_int_equal(stats.losses, 1);
+    assert_int_equal(stats.sessions_lost, 1); /* not the first connection's: there was none */
 }
 
 static void an_alert_on_its_way_survives_the_death_of_its_broker(void **state)
