@@ -36,20 +36,17 @@ struct alert_cursor {
 };
 
 struct bridge_link {
-    uint32_t magic;
+    uint32_t magic, index;
     struct bridge *bridge;
-    uint32_t index;
     char id[CLIENT_ID_MAX];
     const char *url, *password; /* of the owner */
-    bool alerts;
     struct mqtt_link *in, *out;
     struct mqtt_link *watch; /* NULL: not watching */
-    bool in_up, out_up, up;
+    bool alerts, in_up, out_up, up;
     bool had_session;          /* at this broker, by this process or one before */
+    bool burst_open;           /* `in` waits for its release */
     struct status_detail told; /* last reason that was logged; "" after a success */
-
-    bool burst_open;    /* `in` waits for its release */
-    uint64_t burst_end; /* durable up to here, and it may go */
+    uint64_t burst_end;        /* durable up to here, and it may go */
     struct kept_message *kept_first, *kept_last;
 
     struct flight flights[FLIGHTS_MAX]; /* queue: flight_count from flight_first */
@@ -59,11 +56,9 @@ struct bridge_link {
 
     /* Repeats. since_ms: alerts touched after it are meant, from the loss until both runs are done.
      */
-    bool lost_since_up;
-    uint64_t since_ms, up_ms, meanwhile_no;
-    bool meanwhile_known;
+    bool lost_since_up, meanwhile_known, repeating;
     uint32_t runs_left; /* 2 after a reconnect */
-    bool repeating;
+    uint64_t since_ms, up_ms, meanwhile_no;
     struct alert_cursor repeat;
     uint64_t repeat_end;
 };
