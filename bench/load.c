@@ -2,6 +2,7 @@
  * twice, how long did an alert take. */
 #include <inttypes.h>
 #include <mosquitto.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,21 +25,34 @@ static const char usage[] =
     "  --sos-per-s N      SOS signals besides (1)\n"
     "  --connections N    (8)\n"
     "  --patience-s N     how long to wait for what does not come any more (30)\n"
+    "  --receipts         cards keep what has no receipt and send it again; one connection\n"
+    "  --heard FILE       writes each alert heard: its id and a hash of its bytes\n"
     "  --json FILE        the figures\n"
     "  --broker and --pg default to what ./campus up wrote\n"
-    "  The schedule waits for nothing; latency counts from the moment a report had to leave.";
+    "  The schedule waits for nothing; latency counts from the moment a report had to leave.\n"
+    "  SIGTERM ends the sending early; what was sent is checked as ever.";
 
 enum { CONNECTIONS_MAX = 1000, QUIET_US = 1500000, CROSSING_PERIOD_MS = 120000 };
 static const int64_t poll_us = 50000;
+static volatile sig_atomic_t ended;
+
+static void on_term(int signum)
+{
+    (void)signum;
+    ended = 1;
+}
 
 struct load {
-    const char *broker_url, *pg, *cards_path, *json;
+    const char *broker_url, *pg, *cards_path, *json, *heard;
+    bool receipts;
     double rate, seconds, interval_s, crossing_share, sos_per_s, connections, patience_s;
     struct load_broker broker;
     struct load_cards cards;
     struct load_ledger ledger;
     bool ledger_made;
-    struct load_senders *senders;
+    struct load_senders *senders; /* or: */
+    struct load_keepers *keepers;
+    struct load_keeper_counts kept;
     struct load_listener *listener;
     struct load_archive *archive;
     uint64_t fixes, sos; /* of the run */
@@ -106,13 +120,15 @@ static int read_options(struct load *load, int argc, char **argv)
         {"--patience-s", NULL, 0.1, 3600, &load->patience_s},
     };
     enum { NUMBERS = sizeof numbers / sizeof numbers[0] };
-    struct cli_option options[NUMBERS + 6] = {{"--broker", &load->broker_url, NULL},
+    struct cli_option options[NUMBERS + 8] = {{"--broker", &load->broker_url, NULL},
                                               {"--pg", &load->pg, NULL},
                                               {"--cards", &load->cards_path, NULL},
                                               {"--json", &load->json, NULL},
+                                              {"--heard", &load->heard, NULL},
+                                              {"--receipts", NULL, &load->receipts},
                                               {"--quick", NULL, &quick}};
     for (size_t i = 0; i < NUMBERS; i++) {
-        options[5 + i] = (struct cli_option){numbers[i].name, &numbers[i].text, NULL};
+        options[7 + i] = (struct cli_option){numbers[i].name, &numbers[i].text, NULL};
     }
     int words;
     int outcome = cli_options(argc, argv, options, usage, &words);
@@ -151,10 +167,13 @@ static enum status load_open(struct load *load, struct status_detail *detail)
         status = load_archive_open(load->pg, &load->cards, &load->archive, detail);
     }
     if (status == STATUS_OK) {
-        status =
-            load_listener_open(&load->broker, &load->cards, &load->ledger, &load->listener, detail);
+        status = load_listener_open(&load->broker, &load->cards, &load->ledger, load->heard,
+                                    &load->listener, detail);
     }
-    if (status == STATUS_OK) {
+    if (status == STATUS_OK && load->receipts) {
+        status = load_keepers_open(load->broker_url, load->broker.password, &load->cards,
+                                   &load->ledger, &load->keepers, detail);
+    } else if (status == STATUS_OK) {
         status = load_senders_open(&load->broker, (uint32_t)load->connections, &load->cards,
                                    &load->ledger, &load->senders, detail);
     }
@@ -165,6 +184,9 @@ static void load_close(struct load *load)
 {
     if (load->senders != NULL) {
         load_senders_close(load->senders);
+    }
+    if (load->keepers != NULL) {
+        load_keepers_close(load->keepers);
     }
     if (load->listener != NULL) {
         load_listener_close(load->listener);
@@ -186,6 +208,24 @@ static void sleep_until(int64_t mono_us)
     (void)clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL);
 }
 
+/* Keepers are served by this thread. */
+static void wait_until(struct load *load, int64_t mono_us)
+{
+    if (load->keepers != NULL) {
+        load_keepers_run_until(load->keepers, mono_us);
+    }
+    if (clock_mono_us() < mono_us) {
+        sleep_until(mono_us);
+    }
+}
+
+static enum status send_one(struct load *load, uint32_t card, enum load_kind kind, int64_t due_us,
+                            struct status_detail *detail)
+{
+    return load->keepers != NULL ? load_keepers_send(load->keepers, card, kind, due_us, detail)
+                                 : load_send(load->senders, card, kind, due_us, detail);
+}
+
 /* Until every report is acknowledged, or none was for patience_s. */
 static void wait_acks(struct load *load)
 {
@@ -201,7 +241,7 @@ static void wait_acks(struct load *load)
         if (counts.acked == counts.sent || (double)(now_us - grew_us) > load->patience_s * 1e6) {
             return;
         }
-        sleep_until(now_us + poll_us);
+        wait_until(load, now_us + poll_us);
     }
 }
 
@@ -218,7 +258,7 @@ static void wait_alerts(struct load *load)
         if (quiet || (double)(now_us - start_us) > load->patience_s * 1e6) {
             return;
         }
-        sleep_until(now_us + poll_us);
+        wait_until(load, now_us + poll_us);
     }
 }
 
@@ -255,8 +295,8 @@ static enum status warm_up(struct load *load, struct status_detail *detail)
             continue;
         }
         int64_t due_us = start_us + (int64_t)((double)load->warm_up_sent * 1e6 / load->rate);
-        sleep_until(due_us);
-        enum status status = load_send(load->senders, i, LOAD_WARM_UP, due_us, detail);
+        wait_until(load, due_us);
+        enum status status = send_one(load, i, LOAD_WARM_UP, due_us, detail);
         if (status != STATUS_OK) {
             return status;
         }
@@ -277,7 +317,7 @@ static enum status run(struct load *load, struct status_detail *detail)
 {
     int64_t start_us = clock_mono_us() + poll_us;
     uint64_t fixes = 0, sos = 0;
-    while (fixes < load->fixes || sos < load->sos) {
+    while (!ended && (fixes < load->fixes || sos < load->sos)) {
         int64_t fix_due_us = start_us + (int64_t)((double)fixes * 1e6 / load->rate);
         int64_t sos_due_us = sos < load->sos
                                  ? start_us + (int64_t)(((double)sos + 0.5) * 1e6 / load->sos_per_s)
@@ -285,14 +325,10 @@ static enum status run(struct load *load, struct status_detail *detail)
         bool is_sos = fixes >= load->fixes || sos_due_us < fix_due_us;
         int64_t due_us = is_sos ? sos_due_us : fix_due_us;
         uint32_t card = (uint32_t)((is_sos ? sos * 7919 : fixes) % load->cards.count);
+        wait_until(load, due_us);
         int64_t now_us = clock_mono_us();
-        if (now_us < due_us) {
-            sleep_until(due_us);
-            now_us = clock_mono_us();
-        }
         load->lag_max_us = now_us - due_us > load->lag_max_us ? now_us - due_us : load->lag_max_us;
-        enum status status =
-            load_send(load->senders, card, is_sos ? LOAD_SOS : LOAD_FIX, due_us, detail);
+        enum status status = send_one(load, card, is_sos ? LOAD_SOS : LOAD_FIX, due_us, detail);
         if (status != STATUS_OK) {
             return status;
         }
@@ -300,7 +336,9 @@ static enum status run(struct load *load, struct status_detail *detail)
         sos += is_sos;
     }
     double took_s = (double)(clock_mono_us() - start_us) / 1e6;
-    took_s = took_s > load->seconds ? took_s : load->seconds;
+    took_s = took_s > load->seconds || ended ? took_s : load->seconds;
+    load->fixes = fixes;
+    load->sos = sos;
     load->sent_per_s = (double)(fixes + sos) / took_s;
     return STATUS_OK;
 }
@@ -334,8 +372,15 @@ static void print_results(struct load *load)
                  "behind the schedule; %" PRIu64 " reports before the run\n",
                  load->fixes, load->sos, load->sent_per_s, (double)load->lag_max_us / 1000,
                  load->warm_up_sent);
-    (void)printf("acknowledged  %" PRIu64 " of %" PRIu64 "; connections lost %u\n", counts.acked,
-                 counts.sent, load_senders_losses(load->senders));
+    if (load->keepers != NULL) {
+        load_keepers_counts(load->keepers, &load->kept);
+        (void)printf("receipts      for %" PRIu64 " of %" PRIu64 "; sent again %" PRIu64
+                     "; connection lost %u times\n",
+                     counts.acked, counts.sent, load->kept.resent, load->kept.losses);
+    } else {
+        (void)printf("acknowledged  %" PRIu64 " of %" PRIu64 "; connections lost %u\n",
+                     counts.acked, counts.sent, load_senders_losses(load->senders));
+    }
     (void)printf("alerts        %" PRIu64 ", of them %" PRIu64 " SOS, %" PRIu64
                  " of before the run; repeats %" PRIu64 ", of others %" PRIu64
                  ", unreadable %" PRIu64 "; SOS without alert %u; connection lost %" PRIu64 "\n",
@@ -362,6 +407,7 @@ static void add_figures(struct load *load, struct figures *figures)
     if (load->archive != NULL) {
         figures_add(figures, "load.lost", (double)load->found.lost);
         figures_add(figures, "load.doubled", (double)load->found.doubled);
+        figures_add(figures, "load.unknown", (double)load->found.unknown);
         figures_add(figures, "load.archive_settle_s", (double)load->found.settle_ms / 1000);
     }
     if (alerts->all_us.count > 0) {
@@ -387,7 +433,7 @@ static void add_figures(struct load *load, struct figures *figures)
 static enum status load_all(struct load *load, struct status_detail *detail)
 {
     enum status status = load_open(load, detail);
-    if (status == STATUS_OK) {
+    if (status == STATUS_OK && load->keepers == NULL) { /* receipts tell as much */
         status = wait_daemon(load, detail);
     }
     if (status == STATUS_OK) {
@@ -428,15 +474,21 @@ int main(int argc, char **argv)
         return outcome;
     }
     (void)mosquitto_lib_init();
+    (void)signal(SIGTERM, on_term);
+    (void)signal(SIGPIPE, SIG_IGN);
     struct status_detail detail;
     enum status status = load_all(&load, &detail);
+    if (load.keepers != NULL) {
+        load_keepers_counts(load.keepers, &load.kept);
+    }
     uint32_t silent = load.ledger_made ? load_ledger_silent(&load.ledger, LOAD_SOS) : 0;
     load_close(&load);
     (void)mosquitto_lib_cleanup();
     if (status != STATUS_OK) {
         return cli_fail("%s", detail.text);
     }
-    if (load.found.lost + load.found.doubled + load.found.unknown + silent > 0) {
+    if (load.found.lost + load.found.doubled + load.found.unknown + silent + load.kept.conflicts >
+        0) {
         return cli_fail(
             "events were lost, doubled or invented, or an SOS raised nothing: see above");
     }

@@ -187,6 +187,7 @@ enum status load_archive_check(struct load_archive *archive, struct load_ledger 
     const char *const epoch[] = {text};
     struct load_archive_result result = {0};
     int64_t before_us = clock_mono_us();
+    PQreset(archive->conn); /* the server may have died meanwhile */
     enum status status = wait_rows(archive, ledger, epoch, patience_s, detail);
     result.settle_ms = (uint64_t)(clock_mono_us() - before_us) / 1000;
     if (status == STATUS_OK) {

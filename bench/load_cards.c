@@ -49,8 +49,9 @@ static enum status read_row(struct load_cards *cards, const struct csv_row *row,
     int length = snprintf(topic, sizeof topic, "campus/v1/%.*s/card/%.*s/up", TEXT_FMT(school),
                           TEXT_FMT(id));
     card->id = arena_copy_text(&cards->arena, id.at, id.length);
+    card->school = arena_copy_text(&cards->arena, school.at, school.length);
     card->topic = arena_copy_text(&cards->arena, topic, (size_t)length);
-    if (card->id == NULL || card->topic == NULL) {
+    if (card->id == NULL || card->school == NULL || card->topic == NULL) {
         return status_detail_set(detail, STATUS_NO_MEMORY, "%s: no memory", path);
     }
     cards->in_file++;

@@ -1,6 +1,6 @@
 /*
- * load_internal.h - the parts of campus-load: cards, the ledger of what was sent, senders, the
- * listener, the check of the archive.
+ * load_internal.h - the parts of campus-load: cards, the ledger of what was sent, senders, keepers
+ * (senders with receipts), the listener, the check of the archive.
  * Know: the main thread sends by a schedule that waits for
  * nothing; libmosquitto's threads, one a connection, write acknowledgements and alerts down.
  * Microseconds are of clock_mono_us.
@@ -21,13 +21,14 @@
 #include "base/text.h"
 #include "broker-bridge/mqtt_url.h"
 #include "geo/point.h"
+#include "proto/codec.h"
 
 #define LOAD_NONE UINT32_MAX
 
 /* ---- load_cards.c: who reports, and where it is when ---- */
 
 struct load_card {
-    const char *id, *topic;
+    const char *id, *school, *topic;
     struct geo_point inside, outside; /* the ground's centre, and LOAD_AWAY_M north of it */
     bool crosses;
     int64_t phase_ms; /* of its crossings */
@@ -95,6 +96,8 @@ struct load_counts load_ledger_counts(struct load_ledger *ledger);
 /* Notes that an alert came of it; copies it to ret. false: no such report. Any thread. */
 bool load_ledger_alerted(struct load_ledger *ledger, uint32_t card, uint64_t seq,
                          struct load_report *ret);
+/* The card's reports but the newest `kept` are durable. Main thread. */
+void load_ledger_receipted(struct load_ledger *ledger, uint32_t card, uint32_t kept);
 /* Reports of a kind without an alert. */
 uint32_t load_ledger_silent(struct load_ledger *ledger, enum load_kind kind);
 /* LOAD_NONE: no such report. Only when nothing is sent any more. */
@@ -103,6 +106,11 @@ uint32_t load_ledger_find(const struct load_ledger *ledger, uint32_t card, uint6
 /* ---- load_send.c ---- */
 
 struct load_senders;
+
+#define LOAD_EVENTS_MAX 200
+/* What a card tells now; returns how many events. */
+uint16_t load_fill(const struct load_cards *cards, uint32_t card, enum load_kind kind,
+                   int64_t now_ms, struct wire_event *events);
 
 struct load_broker {
     struct mqtt_url url;
@@ -126,6 +134,28 @@ enum status load_send_probe(struct load_senders *senders, uint32_t no,
 /* Connections lost so far. Any thread. */
 uint32_t load_senders_losses(struct load_senders *senders);
 
+/* ---- load_receipts.c: instead of load_send.c, with receipts; main thread only ---- */
+
+struct load_keepers;
+
+struct load_keeper_counts {
+    uint64_t resent;
+    uint32_t losses;    /* of the connection */
+    uint32_t conflicts; /* receipts for what was never sent */
+};
+
+enum status load_keepers_open(const char *url, const char *password, const struct load_cards *cards,
+                              struct load_ledger *ledger, struct load_keepers **ret,
+                              struct status_detail *detail) MUST_CHECK;
+void load_keepers_close(struct load_keepers *keepers);
+/* As load_send; waits while the card has SEQUENCE_WINDOW reports without a receipt.
+ * STATUS_TIMEOUT: for minutes. */
+enum status load_keepers_send(struct load_keepers *keepers, uint32_t card, enum load_kind kind,
+                              int64_t due_us, struct status_detail *detail) MUST_CHECK;
+/* Sends and takes receipts until then, at least what waits; may return a millisecond early. */
+void load_keepers_run_until(struct load_keepers *keepers, int64_t until_us);
+void load_keepers_counts(const struct load_keepers *keepers, struct load_keeper_counts *ret);
+
 /* ---- load_listen.c ---- */
 
 struct load_listener;
@@ -142,10 +172,11 @@ struct load_alerts {
     struct histogram all_us, sos_us; /* from when the report had to leave */
 };
 
-/* Subscribes to every guardian's alerts; returns when the broker has confirmed it. */
+/* Subscribes to every guardian's alerts; returns when the broker has confirmed it. heard: NULL, or
+ * a file that gets a line "id hash-of-the-bytes" for each alert heard, the schools' alerts too. */
 enum status load_listener_open(const struct load_broker *broker, const struct load_cards *cards,
-                               struct load_ledger *ledger, struct load_listener **ret,
-                               struct status_detail *detail) MUST_CHECK;
+                               struct load_ledger *ledger, const char *heard,
+                               struct load_listener **ret, struct status_detail *detail) MUST_CHECK;
 void load_listener_close(struct load_listener *listener);
 bool load_listener_heard_probe(struct load_listener *listener);
 void load_listener_alerts(struct load_listener *listener, struct load_alerts *ret);

@@ -45,14 +45,32 @@ uint32_t load_ledger_add(struct load_ledger *ledger, uint32_t card, enum load_ki
     return no;
 }
 
+static void mark_acked(struct load_ledger *ledger, struct load_report *report)
+{
+    report->acked = true;
+    ledger->counts.acked++;
+    ledger->counts.acked_events += report->events;
+}
+
 void load_ledger_acked(struct load_ledger *ledger, uint32_t report)
 {
     (void)pthread_mutex_lock(&ledger->lock);
     ASSERT(report < ledger->count);
     if (!ledger->reports[report].acked) {
-        ledger->reports[report].acked = true;
-        ledger->counts.acked++;
-        ledger->counts.acked_events += ledger->reports[report].events;
+        mark_acked(ledger, &ledger->reports[report]);
+    }
+    (void)pthread_mutex_unlock(&ledger->lock);
+}
+
+void load_ledger_receipted(struct load_ledger *ledger, uint32_t card, uint32_t kept)
+{
+    (void)pthread_mutex_lock(&ledger->lock);
+    uint32_t no = ledger->last[card];
+    for (uint32_t i = 0; i < kept && no != LOAD_NONE; i++) {
+        no = ledger->reports[no].before;
+    }
+    for (; no != LOAD_NONE && !ledger->reports[no].acked; no = ledger->reports[no].before) {
+        mark_acked(ledger, &ledger->reports[no]);
     }
     (void)pthread_mutex_unlock(&ledger->lock);
 }

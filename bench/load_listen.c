@@ -12,7 +12,7 @@
 #include "bench/load_internal.h"
 
 enum { LISTENER_MAGIC = 0x4c4c534e, KEEPALIVE_S = 30, SUBSCRIBE_WAIT_MS = 10000 };
-static const char filter[] = "campus/v1/guardian/+/alerts";
+static const char filter[] = "campus/v1/guardian/+/alerts", schools[] = "campus/v1/+/alerts";
 
 struct load_listener {
     uint32_t magic;
@@ -25,6 +25,7 @@ struct load_listener {
     size_t seen_size, seen_count;
     bool subscribed, heard_probe;
     int refused;
+    FILE *heard; /* or NULL */
 };
 
 static struct load_listener *listener_of(void *context)
@@ -99,7 +100,7 @@ static void note_alert(struct load_listener *listener, const char *topic, const 
 }
 
 static void take_alert(struct load_listener *listener, const char *topic, json_t *json,
-                       int64_t now_us)
+                       struct text bytes, int64_t now_us)
 {
     const char *id = NULL, *type = NULL, *sender = NULL;
     json_int_t epoch = 0, seq = 0;
@@ -108,6 +109,9 @@ static void take_alert(struct load_listener *listener, const char *topic, json_t
         json_unpack(json, "{s:s, s:{s:s, s:{s?s, s:I, s:I}}}", "id", &id, "data", "type", &type,
                     "cause", "sender", &sender, "epoch", &epoch, "seq", &seq) == 0;
     bool ours = false;
+    if (readable && listener->heard != NULL) {
+        (void)fprintf(listener->heard, "%s %016llx\n", id, (unsigned long long)text_hash(bytes));
+    }
     if (readable && sender != NULL && epoch == (json_int_t)listener->ledger->epoch && seq > 0) {
         uint32_t card = load_cards_find(listener->cards, text_of(sender));
         ours =
@@ -132,10 +136,9 @@ static void on_message(struct mosquitto *client, void *context,
     (void)client;
     int64_t now_us = clock_mono_us();
     struct load_listener *listener = listener_of(context);
-    json_t *json = message->payloadlen > 0
-                       ? json_loadb(message->payload, (size_t)message->payloadlen, 0, NULL)
-                       : NULL;
-    take_alert(listener, message->topic, json, now_us);
+    struct text bytes = {message->payload, (size_t)message->payloadlen};
+    json_t *json = bytes.length > 0 ? json_loadb(bytes.at, bytes.length, 0, NULL) : NULL;
+    take_alert(listener, message->topic, json, bytes, now_us);
     json_decref(json);
 }
 
@@ -147,6 +150,9 @@ static void on_connect(struct mosquitto *client, void *context, int reason)
     (void)pthread_mutex_unlock(&listener->lock);
     if (reason == 0) {
         (void)mosquitto_subscribe(client, NULL, filter, 1);
+        if (listener->heard != NULL) {
+            (void)mosquitto_subscribe(client, NULL, schools, 1);
+        }
     }
 }
 
@@ -199,7 +205,8 @@ static enum status start(struct load_listener *listener, const struct load_broke
 {
     char id[64];
     (void)snprintf(id, sizeof id, "campus-load-%ld-listener", (long)getpid());
-    listener->client = mosquitto_new(id, true, listener);
+    /* A listener that must hear everything has a session that outlives its connection. */
+    listener->client = mosquitto_new(id, listener->heard == NULL, listener);
     if (listener->client == NULL) {
         return status_detail_set(detail, STATUS_NO_MEMORY, "no memory");
     }
@@ -226,8 +233,8 @@ static enum status start(struct load_listener *listener, const struct load_broke
 }
 
 enum status load_listener_open(const struct load_broker *broker, const struct load_cards *cards,
-                               struct load_ledger *ledger, struct load_listener **ret,
-                               struct status_detail *detail)
+                               struct load_ledger *ledger, const char *heard,
+                               struct load_listener **ret, struct status_detail *detail)
 {
     struct load_listener *listener = calloc(1, sizeof *listener);
     if (listener == NULL) {
@@ -237,7 +244,16 @@ enum status load_listener_open(const struct load_broker *broker, const struct lo
     listener->cards = cards;
     listener->ledger = ledger;
     ASSERT(pthread_mutex_init(&listener->lock, NULL) == 0);
-    enum status status = start(listener, broker, detail);
+    enum status status = STATUS_OK;
+    if (heard != NULL) {
+        listener->heard = fopen(heard, "we");
+        status = listener->heard != NULL
+                     ? status
+                     : status_detail_set(detail, STATUS_IO, "%s: %s", heard, strerror(errno));
+    }
+    if (status == STATUS_OK) {
+        status = start(listener, broker, detail);
+    }
     if (status != STATUS_OK) {
         load_listener_close(listener);
         return status;
@@ -252,6 +268,9 @@ void load_listener_close(struct load_listener *listener)
         (void)mosquitto_disconnect(listener->client);
         (void)mosquitto_loop_stop(listener->client, true);
         mosquitto_destroy(listener->client);
+    }
+    if (listener->heard != NULL) {
+        (void)fclose(listener->heard);
     }
     (void)pthread_mutex_destroy(&listener->lock);
     free(listener->seen);

@@ -13,12 +13,7 @@
 #include "proto/codec.h"
 
 enum { SENDER_MAGIC = 0x4c534e44, MIDS = 65536, IN_FLIGHT_MAX = 60000, KEEPALIVE_S = 30 };
-enum {
-    CONNECT_WAIT_MS = 10000,
-    ROOM_WAIT_MS = 60000,
-    WARM_UP_STEP_MS = 5000,
-    WARM_UP_FIXES_MAX = 200
-};
+enum { CONNECT_WAIT_MS = 10000, ROOM_WAIT_MS = 60000, WARM_UP_STEP_MS = 5000 };
 
 struct sender {
     uint32_t magic;
@@ -37,7 +32,7 @@ struct load_senders {
     const struct load_cards *cards;
     struct load_ledger *ledger;
     struct buffer payload;
-    struct wire_event events[WARM_UP_FIXES_MAX];
+    struct wire_event events[LOAD_EVENTS_MAX];
 };
 
 static struct sender *sender_of(void *context)
@@ -205,7 +200,7 @@ uint32_t load_senders_losses(struct load_senders *senders)
     return losses;
 }
 
-static void fill_event(const struct load_senders *senders, const struct load_card *card,
+static void fill_event(const struct load_cards *cards, const struct load_card *card,
                        enum load_kind kind, int64_t time_ms, struct wire_event *ret)
 {
     *ret = (struct wire_event){.event = {.time_ms = time_ms,
@@ -213,23 +208,33 @@ static void fill_event(const struct load_senders *senders, const struct load_car
                                          .kind = kind == LOAD_SOS ? SIGNAL_SOS : FIX_GNSS,
                                          .flags = EVENT_HAS_ACCURACY,
                                          .datum = GEO_WGS84,
-                                         .point = load_card_place(senders->cards, card, time_ms),
+                                         .point = load_card_place(cards, card, time_ms),
                                          .accuracy_cm = 500}};
 }
 
 /* A card that comes back into reach: where it was during the last two periods, so that the engine
  * knows the state in which the run finds it. Else a short run would see no alerts at all. */
-static uint16_t fill_warm_up(struct load_senders *senders, const struct load_card *card,
-                             int64_t now_ms)
+static uint16_t fill_warm_up(const struct load_cards *cards, const struct load_card *card,
+                             int64_t now_ms, struct wire_event *events)
 {
-    int64_t step_ms = senders->cards->period_ms * 2 / WARM_UP_FIXES_MAX;
+    int64_t step_ms = cards->period_ms * 2 / LOAD_EVENTS_MAX;
     step_ms = step_ms > WARM_UP_STEP_MS ? step_ms : WARM_UP_STEP_MS;
     uint16_t count = 0;
-    for (int64_t ago_ms = senders->cards->period_ms * 2 - step_ms; ago_ms >= 0; ago_ms -= step_ms) {
-        ASSERT(count < WARM_UP_FIXES_MAX);
-        fill_event(senders, card, LOAD_WARM_UP, now_ms - ago_ms, &senders->events[count++]);
+    for (int64_t ago_ms = cards->period_ms * 2 - step_ms; ago_ms >= 0; ago_ms -= step_ms) {
+        ASSERT(count < LOAD_EVENTS_MAX);
+        fill_event(cards, card, LOAD_WARM_UP, now_ms - ago_ms, &events[count++]);
     }
     return count;
+}
+
+uint16_t load_fill(const struct load_cards *cards, uint32_t card, enum load_kind kind,
+                   int64_t now_ms, struct wire_event *events)
+{
+    if (kind == LOAD_WARM_UP) {
+        return fill_warm_up(cards, &cards->items[card], now_ms, events);
+    }
+    fill_event(cards, &cards->items[card], kind, now_ms, &events[0]);
+    return 1;
 }
 
 /* Waits for room among the message ids: they are 16 bits. That is late then, and told as lag. */
@@ -292,14 +297,7 @@ static enum status publish_report(struct load_senders *senders, uint32_t card_no
 enum status load_send(struct load_senders *senders, uint32_t card_no, enum load_kind kind,
                       int64_t due_us, struct status_detail *detail)
 {
-    const struct load_card *card = &senders->cards->items[card_no];
-    int64_t now_ms = clock_wall_ms();
-    uint16_t events = 1;
-    if (kind == LOAD_WARM_UP) {
-        events = fill_warm_up(senders, card, now_ms);
-    } else {
-        fill_event(senders, card, kind, now_ms, &senders->events[0]);
-    }
+    uint16_t events = load_fill(senders->cards, card_no, kind, clock_wall_ms(), senders->events);
     uint32_t report = load_ledger_add(senders->ledger, card_no, kind, events, due_us);
     struct wire_report wire = {.epoch = senders->ledger->epoch,
                                .seq = senders->ledger->reports[report].seq,
@@ -310,7 +308,7 @@ enum status load_send(struct load_senders *senders, uint32_t card_no, enum load_
 
 enum status load_send_probe(struct load_senders *senders, uint32_t no, struct status_detail *detail)
 {
-    fill_event(senders, &senders->cards->items[0], LOAD_SOS, clock_wall_ms(), &senders->events[0]);
+    (void)load_fill(senders->cards, 0, LOAD_SOS, clock_wall_ms(), senders->events);
     struct wire_report wire = {.epoch = senders->ledger->epoch - 1,
                                .seq = no,
                                .event_count = 1,

@@ -10,8 +10,6 @@
 #include "broker-bridge/mqtt_url.h"
 #include "broker-bridge/topic.h"
 
-#define CLIENT_ID_MAX 96
-
 static struct bridge *bridge_of(void *data)
 {
     struct bridge *bridge = data;
@@ -150,8 +148,13 @@ static void note_down(struct bridge_link *link, const struct status_detail *deta
 static void on_in_up(void *context, struct mqtt_link *mqtt, bool session_present)
 {
     struct bridge_link *link = link_of(context);
-    (void)mqtt;
-    (void)session_present;
+    if (!session_present && link->had_session) {
+        link->bridge->stats.sessions_lost++;
+        log_event(LOG_ERROR, "broker.session_lost", LOG_STR("broker", mqtt_link_name(mqtt)),
+                  LOG_STR("reason", "what it kept for campusd is gone; cards with receipts send it "
+                                    "again"));
+    }
+    link->had_session = true;
     link->in_up = true;
     note_up(link);
 }
@@ -234,6 +237,61 @@ static void on_part_closed(void *context)
     }
 }
 
+/* ---- watching ---- */
+
+static void on_watch_message(void *context, struct mqtt_link *mqtt, struct text topic,
+                             struct text payload)
+{
+    const struct bridge *bridge = link_of(context)->bridge;
+    (void)mqtt;
+    if (!bridge->closing) {
+        bridge->callbacks.on_watched(bridge->callbacks.context, topic, payload);
+    }
+}
+
+static void on_watch_burst(void *context, struct mqtt_link *mqtt)
+{
+    (void)link_of(context);
+    mqtt_link_release(mqtt); /* it is another session's: nothing of ours is acknowledged by it */
+}
+
+static void open_watch(struct bridge_link *link)
+{
+    char id[CLIENT_ID_MAX + 8];
+    (void)snprintf(id, sizeof id, "%s-watch", link->id);
+    struct mqtt_link_options options = link->bridge->link_options;
+    options.url = link->url;
+    options.password = link->password;
+    options.client_id = id;
+    options.clean_session = true;
+    const struct mqtt_link_callbacks callbacks = {
+        .context = link, .on_message = on_watch_message, .on_burst = on_watch_burst};
+    struct status_detail detail = {""};
+    if (mqtt_link_open(link->bridge->loop, &options, &callbacks, &link->watch, &detail) ==
+        STATUS_OK) {
+        link->bridge->handles++;
+    } else {
+        log_event(LOG_ERROR, "broker.unwatched", LOG_STR("reason", detail.text));
+    }
+}
+
+void bridge_watch(struct bridge *bridge, bool on)
+{
+    bridge = bridge_of(bridge);
+    ASSERT(bridge->callbacks.on_watched != NULL);
+    for (uint32_t i = 0; i < bridge->link_count && !bridge->closing; i++) {
+        struct bridge_link *link = &bridge->links[i];
+        if (on && link->watch == NULL) {
+            open_watch(link);
+        } else if (!on && link->watch != NULL) {
+            mqtt_link_close(link->watch, on_part_closed, bridge);
+            link->watch = NULL;
+        }
+    }
+}
+
+/* ---- opening and closing ---- */
+
 static void on_timer_closed(uv_handle_t *handle)
 {
     on_part_closed(handle->data);
@@ -249,10 +307,11 @@ void bridge_close(struct bridge *bridge, void (*on_closed)(void *context), void 
     uv_close((uv_handle_t *)&bridge->tell, on_timer_closed);
     uv_close((uv_handle_t *)&bridge->tick, on_timer_closed);
     for (uint32_t i = 0; i < bridge->link_count; i++) {
-        struct mqtt_link *both[] = {bridge->links[i].in, bridge->links[i].out};
-        for (uint32_t k = 0; k < 2; k++) {
-            if (both[k] != NULL) {
-                mqtt_link_close(both[k], on_part_closed, bridge);
+        struct mqtt_link *all[] = {bridge->links[i].in, bridge->links[i].out,
+                                   bridge->links[i].watch};
+        for (uint32_t k = 0; k < 3; k++) {
+            if (all[k] != NULL) {
+                mqtt_link_close(all[k], on_part_closed, bridge);
             }
         }
     }
@@ -263,10 +322,9 @@ static enum status open_link(struct bridge *bridge, uint32_t index,
 {
     struct bridge_link *link = &bridge->links[index];
     const struct bridge_broker *broker = &options->brokers[index];
-    char id[CLIENT_ID_MAX];
-    (void)snprintf(id, sizeof id, "%s-%u", options->client_id, index);
+    char id[CLIENT_ID_MAX + 8];
     struct mqtt_link_options mqtt = {.url = broker->url,
-                                     .client_id = id,
+                                     .client_id = link->id,
                                      .password = broker->password,
                                      .subscriptions = topic_filters,
                                      .clean_session = false,
@@ -281,12 +339,19 @@ static enum status open_link(struct bridge *bridge, uint32_t index,
                                             on_out_up, on_out_down};
     *link = (struct bridge_link){
         .magic = BRIDGE_LINK_MAGIC, .bridge = bridge, .index = index, .alerts = broker->alerts};
+    link->url = broker->url;
+    link->password = broker->password;
+    (void)snprintf(link->id, sizeof link->id, "%s-%u", options->client_id, index);
+    bridge->link_options = mqtt;
+    link->lost_since_up = link->had_session = options->alerts_before != 0;
+    link->runs_left = link->lost_since_up ? 2 : 0;
     enum status status = mqtt_link_open(bridge->loop, &mqtt, &in, &link->in, detail);
     if (status != STATUS_OK) {
         return status;
     }
     bridge->handles++;
-    (void)snprintf(id, sizeof id, "%s-%u-out", options->client_id, index);
+    (void)snprintf(id, sizeof id, "%s-out", link->id);
+    mqtt.client_id = id;
     mqtt.subscriptions = NULL;
     mqtt.clean_session = true;
     mqtt.burst_max = 64;
@@ -305,6 +370,7 @@ static void init_bridge(struct bridge *bridge, uv_loop_t *loop,
     bridge->loop = loop;
     bridge->callbacks = *callbacks;
     bridge->alerts_max = options->alerts_max;
+    bridge->alerts_before = options->alerts_before;
     bridge->repeat_window_ms = options->repeat_window_ms;
     bridge->repeat_first_ms = options->repeat_first_ms != 0 ? options->repeat_first_ms : 3000;
     bridge->repeat_second_ms = options->repeat_second_ms != 0 ? options->repeat_second_ms : 15000;
@@ -359,6 +425,7 @@ void bridge_stats(const struct bridge *bridge, struct bridge_stats *ret)
     *ret = bridge->stats;
     ret->links = bridge->link_count;
     ret->alerts_waiting = bridge->next_no - bridge->confirmed_no;
+    ret->alerts_kept = bridge->next_no - bridge->first_no;
     for (uint32_t i = 0; i < bridge->link_count; i++) {
         struct mqtt_link_stats in;
         mqtt_link_stats(bridge->links[i].in, &in);

@@ -22,7 +22,7 @@
 struct bridge;
 
 struct bridge_broker {
-    const char *url;
+    const char *url;      /* this and the password: until the bridge is closed */
     const char *password; /* or NULL */
     bool alerts;          /* alerts are published here */
 };
@@ -35,6 +35,10 @@ struct bridge_options {
     uint32_t burst_max;
     uint32_t alerts_max; /* alerts waiting for confirmation, all topics of an alert as one; as many
                             confirmed ones are kept for repeats, the oldest forgotten first */
+    /* Alerts added with an end up to here are of an earlier process, which may have published them:
+     * they leave after newer ones; if not 0, the first connection is as one that was lost, and the
+     * brokers should know our sessions. */
+    uint64_t alerts_before;
     uint32_t
         repeat_window_ms; /* after a lost connection alerts of this long before are sent again */
     /* When, after the connection is back: twice, since subscribers need a while to be back as well;
@@ -51,6 +55,12 @@ struct bridge_callbacks {
                               struct text payload, uint64_t *ret_end);
     /* Every alert added with journal end <= `end` was confirmed by all alert brokers. */
     void (*on_alerts_confirmed)(void *context, uint64_t end);
+    /* And none of them will be sent again: repeat_window_ms passed without a loss. Until then a
+     * broker that dies together with this process may have forgotten them. May be NULL. */
+    void (*on_alerts_settled)(void *context, uint64_t end);
+    /* A message while bridge_watch is on; it comes to on_message in its own time. May be NULL if
+     * bridge_watch is never called. */
+    void (*on_watched)(void *context, struct text topic, struct text payload);
 };
 
 enum status bridge_open(uv_loop_t *loop, const struct bridge_options *options,
@@ -60,6 +70,10 @@ void bridge_close(struct bridge *bridge, void (*on_closed)(void *context), void 
 
 /* The disk holds everything below pos. */
 void bridge_durable(struct bridge *bridge, uint64_t pos);
+/* While it is on, a third connection to each broker, "<client_id>-<n>-watch", hears what comes in by a
+ * session of its own and hands it to on_watched; what the first connection holds stays held. For
+ * what cannot wait until the disk is well again. */
+void bridge_watch(struct bridge *bridge, bool on);
 /* Sources may go on after STATUS_FULL. */
 void bridge_resume(struct bridge *bridge);
 
@@ -84,7 +98,9 @@ void bridge_send_receipt(struct bridge *bridge, uint32_t broker, const char *top
 struct bridge_stats {
     uint32_t links, links_up; /* brokers; up: both connections */
     uint64_t received, received_bytes, bursts, losses;
+    uint64_t sessions_lost; /* the broker did not know us any more */
     uint64_t alerts_added, alerts_confirmed, alerts_repeated, alerts_waiting;
+    uint64_t alerts_kept;      /* waiting, or kept for repeats */
     uint64_t alerts_forgotten; /* dropped from the repeats before repeat_window_ms had passed */
     uint64_t receipts;
 };

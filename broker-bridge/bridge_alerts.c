@@ -147,6 +147,12 @@ static void pump(struct bridge_link *link)
             } else if (!send_one(link, &link->next, false)) {
                 return;
             }
+        } else if (link->old.no < bridge->old_end) {
+            if (alert_at(bridge, link->old.no)->topic_count == 0) {
+                link->old.no++;
+            } else if (!send_one(link, &link->old, false)) {
+                return;
+            }
         } else if (link->repeating) {
             link->repeating = find_repeat(link);
             if (link->repeating && !send_one(link, &link->repeat, true)) {
@@ -231,6 +237,7 @@ static void forget_oldest(struct bridge *bridge)
 {
     struct ring_alert *alert = alert_at(bridge, bridge->first_no);
     ASSERT(bridge->first_no < bridge->confirmed_no);
+    bridge->settled_end = alert->end;
     free(alert->bytes);
     *alert = (struct ring_alert){0};
     bridge->first_no++;
@@ -260,6 +267,12 @@ static void on_tick(uv_timer_t *timer)
         tick_link(&bridge->links[i]);
     }
     forget(bridge);
+    if (bridge->settled_told != bridge->settled_end) {
+        bridge->settled_told = bridge->settled_end;
+        if (bridge->callbacks.on_alerts_settled != NULL) {
+            bridge->callbacks.on_alerts_settled(bridge->callbacks.context, bridge->settled_end);
+        }
+    }
 }
 
 /* ---- in and out ---- */
@@ -314,6 +327,16 @@ static enum status copy_alert(const struct bridge_alert *alert, struct ring_aler
     return STATUS_OK;
 }
 
+/* The one that is being added is old: each link's cursor of new ones leaves it out. */
+static void pass_over(struct bridge *bridge)
+{
+    bridge->old_end = bridge->next_no + 1;
+    for (uint32_t i = 0; i < bridge->link_count; i++) {
+        ASSERT(bridge->links[i].next.no == bridge->next_no);
+        bridge->links[i].next.no++;
+    }
+}
+
 enum status bridge_add_alert(struct bridge *bridge, const struct bridge_alert *alert)
 {
     bridge = bridge_of(bridge);
@@ -332,6 +355,9 @@ enum status bridge_add_alert(struct bridge *bridge, const struct bridge_alert *a
     }
     copy.outstanding = alert->topic_count * bridge->alert_links;
     bridge->ring[bridge->next_no % bridge->ring_size] = copy;
+    if (alert->end <= bridge->alerts_before) {
+        pass_over(bridge);
+    }
     bridge->next_no++;
     bridge->last_end = alert->end;
     bridge->stats.alerts_added++;

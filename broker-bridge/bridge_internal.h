@@ -27,6 +27,8 @@ struct flight {
     bool repeat;
 };
 
+#define CLIENT_ID_MAX 96
+
 /* A place in the ring of alerts: alert number and topic. */
 struct alert_cursor {
     uint64_t no;
@@ -34,29 +36,29 @@ struct alert_cursor {
 };
 
 struct bridge_link {
-    uint32_t magic;
+    uint32_t magic, index;
     struct bridge *bridge;
-    uint32_t index;
-    bool alerts;
+    char id[CLIENT_ID_MAX];
+    const char *url, *password; /* of the owner */
     struct mqtt_link *in, *out;
-    bool in_up, out_up, up;
+    struct mqtt_link *watch; /* NULL: not watching */
+    bool alerts, in_up, out_up, up;
+    bool had_session;          /* at this broker, by this process or one before */
+    bool burst_open;           /* `in` waits for its release */
     struct status_detail told; /* last reason that was logged; "" after a success */
-
-    bool burst_open;    /* `in` waits for its release */
-    uint64_t burst_end; /* durable up to here, and it may go */
+    uint64_t burst_end;        /* durable up to here, and it may go */
     struct kept_message *kept_first, *kept_last;
 
     struct flight flights[FLIGHTS_MAX]; /* queue: flight_count from flight_first */
     uint32_t flight_first, flight_count;
     struct alert_cursor next; /* to send */
+    struct alert_cursor old;  /* to send when there is nothing newer: up to bridge->old_end */
 
     /* Repeats. since_ms: alerts touched after it are meant, from the loss until both runs are done.
      */
-    bool lost_since_up;
-    uint64_t since_ms, up_ms, meanwhile_no;
-    bool meanwhile_known;
+    bool lost_since_up, meanwhile_known, repeating;
     uint32_t runs_left; /* 2 after a reconnect */
-    bool repeating;
+    uint64_t since_ms, up_ms, meanwhile_no;
     struct alert_cursor repeat;
     uint64_t repeat_end;
 };
@@ -75,12 +77,15 @@ struct bridge {
     struct bridge_callbacks callbacks;
     struct bridge_link *links;
     uint32_t link_count, alert_links;
+    struct mqtt_link_options link_options; /* of `in`, of any broker */
     uint64_t durable;
 
     struct ring_alert *ring; /* no % ring_size; first_no <= confirmed_no <= next_no */
     uint64_t ring_size;
     uint64_t first_no, confirmed_no, next_no;
-    uint64_t last_end, confirmed_end;
+    uint64_t old_end;       /* no of the first that is not of an earlier process */
+    uint64_t alerts_before; /* see bridge_options */
+    uint64_t last_end, confirmed_end, settled_end, settled_told;
     bool anything_confirmed;
     uint32_t alerts_max, repeat_window_ms;
     uint32_t repeat_first_ms, repeat_second_ms, repeat_meanwhile_ms;

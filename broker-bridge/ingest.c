@@ -537,7 +537,8 @@ static enum status append_letter(struct ingest *ingest, struct message *message)
     return status;
 }
 
-static enum status append_report(struct ingest *ingest, const struct message *message,
+/* Its events lie in ingest->events. */
+static struct report make_report(struct ingest *ingest, const struct message *message,
                                  const struct item *item)
 {
     const struct wire_report *from = item->report;
@@ -550,11 +551,18 @@ static enum status append_report(struct ingest *ingest, const struct message *me
             ingest->events[report.event_count++] = from->events[i].event;
         }
     }
+    return report;
+}
+
+static enum status append_report(struct ingest *ingest, const struct message *message,
+                                 const struct item *item)
+{
+    struct report report = make_report(ingest, message, item);
     buffer_clear(&ingest->record);
     record_put_report(&ingest->record, &report);
     enum status status = append(ingest, RECORD_REPORT);
     if (status == STATUS_OK) {
-        advance(ingest, &item->origin, from->keep_from);
+        advance(ingest, &item->origin, report.keep_from);
         ingest->stats.reports++;
         ingest->stats.events += report.event_count;
     }
@@ -640,12 +648,9 @@ static enum status take_message(struct ingest *ingest, struct message *message)
     return STATUS_OK;
 }
 
-enum status ingest_message(struct ingest *ingest, struct text topic, struct text payload,
-                           int64_t arrival_ms)
+static struct message *begin_message(struct ingest *ingest, struct text topic, struct text payload,
+                                     int64_t arrival_ms)
 {
-    if (ingest->directory == NULL) {
-        return STATUS_UNAVAILABLE;
-    }
     struct message *message = &ingest->message;
     message->name = topic;
     message->payload = payload;
@@ -654,6 +659,32 @@ enum status ingest_message(struct ingest *ingest, struct text topic, struct text
     letter_clear(&message->letter);
     arena_reset(&ingest->arena);
     read_message(ingest, message);
+    return message;
+}
+
+void ingest_look(struct ingest *ingest, struct text topic, struct text payload, int64_t arrival_ms,
+                 void (*on_report)(void *context, const struct report *report), void *context)
+{
+    if (ingest->directory == NULL) {
+        return;
+    }
+    const struct message *message = begin_message(ingest, topic, payload, arrival_ms);
+    for (uint32_t i = 0; i < message->item_count; i++) {
+        const struct item *item = &message->items[i];
+        if (item->verdict == TAKE && item->report->refusal == REFUSAL_NONE) {
+            const struct report report = make_report(ingest, message, item);
+            on_report(context, &report);
+        }
+    }
+}
+
+enum status ingest_message(struct ingest *ingest, struct text topic, struct text payload,
+                           int64_t arrival_ms)
+{
+    if (ingest->directory == NULL) {
+        return STATUS_UNAVAILABLE;
+    }
+    struct message *message = begin_message(ingest, topic, payload, arrival_ms);
     message->key = 0;
     if (message->letter.reason != REFUSAL_NONE || ingest->again_at > 0) {
         message->key = key_of(topic, payload);

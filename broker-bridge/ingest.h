@@ -57,6 +57,10 @@ void ingest_set_directory(struct ingest *ingest, const struct directory *directo
  * directory yet. */
 enum status ingest_message(struct ingest *ingest, struct text topic, struct text payload,
                            int64_t arrival_ms) MUST_CHECK;
+/* Reads a message and takes nothing: tells each report in it that ingest_message would append now.
+ * The report lives during the call. */
+void ingest_look(struct ingest *ingest, struct text topic, struct text payload, int64_t arrival_ms,
+                 void (*on_report)(void *context, const struct report *report), void *context);
 /* A record from the journal at boot: the sender's window takes it. Numbers beyond the maxima are
  * passed over. */
 void ingest_replay(struct ingest *ingest, const struct report *report);

@@ -222,6 +222,20 @@ void step_event(struct engine *engine, const struct engine_input *input, struct 
     step_one(engine, input, outbox, outbox_start);
 }
 
+void engine_tell_sos(struct engine *engine, const struct engine_input *input, struct outbox *outbox)
+{
+    const struct event *event = input->u.event.event;
+    ASSERT(event->type == EVENT_SIGNAL && event->kind == SIGNAL_SOS);
+    struct step step = {.engine = engine,
+                        .input = input,
+                        .event = event,
+                        .outbox = outbox,
+                        .outbox_start = outbox->count};
+    find_pupil(&step);
+    (void)step_raise(&step, ALERT_SOS, SEVERITY_CRITICAL, event->time_ms);
+    engine->stats.alerts[ALERT_SOS]--; /* counted when it is durable */
+}
+
 /* Nearly every report is the next one of a card that waits for nothing. */
 static void step_input(struct engine *engine, const struct engine_input *input,
                        struct outbox *outbox)

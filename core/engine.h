@@ -71,6 +71,11 @@ struct outbox {
 
 void engine_step(struct engine *engine, const struct engine_input *input, struct outbox *outbox);
 
+/* What the step of this SOS (an INPUT_EVENT) would raise, before it is durable: same id, now_ms as
+ * given. Nothing else changes, and the step raises it again. */
+void engine_tell_sos(struct engine *engine, const struct engine_input *input,
+                     struct outbox *outbox);
+
 /* Looks up and asks memory for what the steps of these events will need, all at once: several times as
  * fast as steps that each wait for it. Leaving it out changes no state and no alert. */
 #define ENGINE_EXPECT_MAX 64u

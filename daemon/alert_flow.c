@@ -24,6 +24,7 @@ struct alert_flow {
     struct alert_flow_options options;
     struct item *items;
     uint32_t first, count, capacity;
+    uint32_t recorded; /* replaying: the items before this place have their record, or never had */
     bool replaying, changed;
     uint64_t recorded_cause; /* cause_end of the last alert record read back */
     uint64_t stepped, confirmed;
@@ -133,11 +134,23 @@ enum status alert_flow_raise(struct alert_flow *flow, uint64_t cause_end, const 
     return STATUS_OK;
 }
 
+/* Records are written in the order of their causes. Without this, a minute's alerts that rest until
+ * they are settled are looked through for each record. */
+static void pass_recorded(struct alert_flow *flow)
+{
+    while (flow->recorded < flow->count &&
+           (item_at(flow, flow->recorded)->end != 0 ||
+            item_at(flow, flow->recorded)->cause_end < flow->recorded_cause)) {
+        flow->recorded++;
+    }
+}
+
 enum status alert_flow_replay_record(struct alert_flow *flow, uint64_t end,
                                      const struct alert_record *record)
 {
     flow->recorded_cause = record->cause_end;
-    for (uint32_t i = 0; i < flow->count; i++) {
+    pass_recorded(flow);
+    for (uint32_t i = flow->recorded; i < flow->count; i++) {
         struct item *item = item_at(flow, i);
         if (item->end == 0 && text_is(record->id, item->id)) {
             item->end = end;
@@ -170,6 +183,7 @@ static void sift(struct alert_flow *flow,
         }
     }
     flow->count = kept;
+    flow->recorded = 0;
 }
 
 static bool open_after_mark(const struct alert_flow *flow, const struct item *item,

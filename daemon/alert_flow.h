@@ -57,6 +57,7 @@ bool alert_flow_full(const struct alert_flow *flow);
 /* Every alert raised so far has its record, or was published: none is known here alone. */
 bool alert_flow_recorded(const struct alert_flow *flow);
 
+/* No broker will be asked to take alerts with a record up to `end` again, not even by a restart. */
 void alert_flow_confirmed(struct alert_flow *flow, uint64_t end);
 /* Every record up to `end` was stepped. */
 void alert_flow_stepped(struct alert_flow *flow, uint64_t end);

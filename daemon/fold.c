@@ -7,12 +7,27 @@
 #include "core/record.h"
 #include "daemon/recovery.h"
 #include "daemon/wiring_internal.h"
+#include "proto/cloudevent.h"
 
 enum { AGE_STEP_MS = 600000 };
+
+static void tell_raised(struct campusd *campusd, const struct alert *alert)
+{
+    char id[ALERT_ID_MAX];
+    alert_id(alert, id);
+    buffer_clear(&campusd->record);
+    cloudevent_write(&campusd->record, alert, campusd->directory, campusd->fences);
+    campusd->callbacks.on_raised(campusd->callbacks.context, id,
+                                 (struct text){campusd->record.data, campusd->record.size});
+}
 
 static void raise_alerts(struct campusd *campusd, uint64_t end, const struct outbox *outbox)
 {
     for (uint32_t i = 0; i < outbox->count; i++) {
+        if (campusd->callbacks.on_raised != NULL) {
+            tell_raised(campusd, &outbox->alerts[i]);
+            continue;
+        }
         enum status status = alert_flow_raise(campusd->alerts, end, &outbox->alerts[i],
                                               campusd->directory, campusd->fences);
         ASSERT(status == STATUS_OK); /* out of memory: a restart raises it again from the journal */

@@ -23,7 +23,7 @@ struct program {
     uv_signal_t signals[3];
     uv_timer_t watchdog;
     struct campusd *campusd;
-    bool stopping;
+    bool fold, stopping;
     int exit_status;
 };
 
@@ -58,6 +58,15 @@ static void on_ready(void *context)
     MAGIC_CHECK(program, PROGRAM_MAGIC);
     log_event(LOG_INFO, "campusd.ready");
     (void)sd_notify(0, "READY=1");
+    if (program->fold) {
+        stop(program);
+    }
+}
+
+static void on_raised(void *context, const char *id, struct text json)
+{
+    (void)context;
+    (void)printf("%s\t%.*s\n", id, TEXT_FMT(json));
 }
 
 static void on_fatal(void *context, const struct status_detail *detail)
@@ -147,7 +156,8 @@ static enum status read_password(struct program *program, struct status_detail *
 static int run(struct program *program)
 {
     struct status_detail detail = {""};
-    const struct campusd_callbacks callbacks = {program, on_ready, on_fatal};
+    const struct campusd_callbacks callbacks = {program, on_ready, on_fatal,
+                                                program->fold ? on_raised : NULL};
     (void)signal(SIGPIPE, SIG_IGN);
     /* The journal's syncs must not wait behind a registry load and an archive batch. */
     (void)setenv("UV_THREADPOOL_SIZE", "8", 0);
@@ -175,10 +185,12 @@ static int run(struct program *program)
 
 static void print_usage(FILE *out)
 {
-    (void)fputs("usage: campusd [--config FILE] [--check-config | --print-config]\n"
+    (void)fputs("usage: campusd [--config FILE] [--check-config | --print-config | --fold]\n"
                 "  --config FILE    YAML; without it every setting has its default\n"
                 "  --check-config   reads it, says ok or what is wrong, and where\n"
-                "  --print-config   prints every setting with its meaning, range and value\n",
+                "  --print-config   prints every setting with its meaning, range and value\n"
+                "  --fold           reads the journal, prints each alert that it causes under the\n"
+                "                   registry in force (id, tab, CloudEvent), and ends\n",
                 out);
 }
 
@@ -194,19 +206,19 @@ static int print_config(const struct config *config)
 
 int main(int argc, char **argv)
 {
-    static const struct option options[] = {{"config", required_argument, NULL, 'c'},
-                                            {"check-config", no_argument, NULL, 'k'},
-                                            {"print-config", no_argument, NULL, 'p'},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {0}};
+    static const struct option options[] = {
+        {"config", required_argument, NULL, 'c'}, {"check-config", no_argument, NULL, 'k'},
+        {"print-config", no_argument, NULL, 'p'}, {"fold", no_argument, NULL, 'f'},
+        {"help", no_argument, NULL, 'h'},         {0}};
     static struct program program = {.magic = PROGRAM_MAGIC};
     bool check = false, print = false;
     for (int letter; (letter = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         check = check || letter == 'k';
         print = print || letter == 'p';
+        program.fold = program.fold || letter == 'f';
         if (letter == 'c') {
             program.config_path = optarg;
-        } else if (letter != 'k' && letter != 'p') {
+        } else if (letter != 'k' && letter != 'p' && letter != 'f') {
             print_usage(letter == 'h' ? stdout : stderr);
             return letter == 'h' ? EXIT_SUCCESS : 2;
         }

@@ -158,7 +158,8 @@ static bool append_rules(struct campusd *campusd, const struct registry_key *key
 static void append_next(struct campusd *campusd)
 {
     struct recovery *recovery = &campusd->recovery;
-    if (recovery->is_appended || campusd->stopping || campusd->journal == NULL) {
+    if (recovery->is_appended || campusd->stopping || campusd->journal == NULL ||
+        campusd->callbacks.on_raised != NULL) {
         return;
     }
     if (recovery->next.directory != NULL) {
@@ -263,7 +264,8 @@ void recovery_begin(struct campusd *campusd, const struct registry_version *load
     buffer_init(&recovery->image, IMAGE_BYTES_MAX);
     recovery->loaded = loaded->key;
     campusd->replaying = true;
-    if (begin_at_snapshot(campusd, &version)) {
+    bool whole = campusd->callbacks.on_raised != NULL; /* what all of the journal raises */
+    if (!whole && begin_at_snapshot(campusd, &version)) {
         put_in_force(campusd, &version);
     } else {
         change_registry(campusd, &version, 0);
@@ -386,16 +388,6 @@ void recovery_durable(struct campusd *campusd)
     }
 }
 
-static bool no_alert_is_open(const struct campusd *campusd, uint64_t *ret_confirmed)
-{
-    struct alert_flow_stats flow;
-    struct bridge_stats bridge;
-    alert_flow_stats(campusd->alerts, &flow);
-    bridge_stats(campusd->bridge, &bridge);
-    *ret_confirmed = flow.confirmed;
-    return flow.waiting == 0 && bridge.alerts_waiting == 0;
-}
-
 /* Everything durable has moved the engine, and what it raised has its records at least in memory. */
 static void capture(struct campusd *campusd)
 {
@@ -426,10 +418,11 @@ static void capture(struct campusd *campusd)
                                   .ingest = {at + engine_size, ingest_size},
                                   .extra = {at + engine_size + ingest_size, extra_size}};
     memcpy(snapshot->journal_id, journal_id(campusd->journal), SNAPSHOT_ID_BYTES);
-    if (!no_alert_is_open(campusd, &snapshot->confirmed) &&
-        snapshot->confirmed < snapshot->replay_from) {
-        snapshot->replay_from = snapshot->confirmed;
-    }
+    struct alert_flow_stats flow;
+    alert_flow_stats(campusd->alerts, &flow);
+    uint64_t done = campusd_alerts_done(campusd);
+    snapshot->confirmed = flow.confirmed;
+    snapshot->replay_from = done < snapshot->pos ? done : snapshot->pos;
     recovery->needs = campusd->appended;
     recovery->bytes = engine_size + ingest_size + extra_size;
     recovery->pause_us = (uint64_t)(clock_mono_us() - start_us);

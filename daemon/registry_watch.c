@@ -13,7 +13,7 @@ struct job {
     const char *conninfo, *cache;
     PGconn *conn;
     bool migrated, loaded_before;
-    bool verified; /* what is in force came from the database itself */
+    bool verified;  /* what is in force came from the database itself */
     uint64_t known; /* revision in force */
     /* out */
     enum status status;

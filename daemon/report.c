@@ -81,6 +81,9 @@ static void report_journal(const struct campusd *campusd, struct buffer *out)
     line(out, "journal.segments", journal.segments);
     line(out, "journal.troubles", journal.troubles);
     line(out, "journal.in_trouble", campusd->trouble.text[0] != '\0');
+    if (campusd->trouble.text[0] != '\0') {
+        buffer_printf(out, "journal.trouble=\"%s\"\n", campusd->trouble.text);
+    }
     line(out, "journal.replayed_records", campusd->replayed_records);
     line(out, "journal.replay_ms", campusd->replay_ms);
     line(out, "journal.unknown_records", campusd->unknown_records);
@@ -108,6 +111,8 @@ static void report_edges(const struct campusd *campusd, struct buffer *out)
     line(out, "alerts.raised", alerts.raised);
     line(out, "alerts.replayed", alerts.replayed);
     line(out, "alerts.waiting", alerts.waiting);
+    line(out, "alerts.early", campusd->early_alerts);
+    line(out, "alerts.early_dropped", campusd->early_dropped);
     if (campusd->archive != NULL) {
         archive_stats(campusd->archive, &archive);
         line(out, "archive.connected", archive.connected);
@@ -126,6 +131,7 @@ static void report_edges(const struct campusd *campusd, struct buffer *out)
         line(out, "brokers", bridge.links);
         line(out, "brokers.up", bridge.links_up);
         line(out, "brokers.losses", bridge.losses);
+        line(out, "brokers.sessions_lost", bridge.sessions_lost);
         line(out, "brokers.received", bridge.received);
         line(out, "brokers.received_bytes", bridge.received_bytes);
         line(out, "brokers.bursts", bridge.bursts);

@@ -16,6 +16,9 @@
       0, "Where the journal's segments lie; on a disk that keeps what fdatasync promised.")        \
     X(NUMBER, journal_segment_mib, "journal.segment_mib", "64", 1, 4096, "MiB", 0,                 \
       "Size of one segment file.")                                                                 \
+    X(NUMBER, journal_max_mib, "journal.max_mib", "0", 0, 1000000000, "MiB", 0,                    \
+      "The journal's files together; reached, it is as a full disk until the archive caught up. "  \
+      "At least four segments; 0: no limit.")                                                      \
     X(NUMBER, journal_pending_mib, "journal.pending_mib", "64", 1, 4096, "MiB", 0,                 \
       "Events in memory that wait for the disk; beyond, the brokers are not read.")                \
     X(NUMBER, journal_keep_hours, "journal.keep_hours", "48", 1, 8760, "hours", 1,                 \

@@ -54,6 +54,7 @@ static void on_durable(void *context, uint64_t pos)
     if (campusd->trouble.text[0] != '\0') {
         campusd->trouble.text[0] = '\0';
         log_event(LOG_INFO, "journal.healed");
+        early_end(campusd);
     }
     alert_flow_pump(campusd->alerts);
     recovery_durable(campusd);
@@ -69,7 +70,11 @@ static void on_durable(void *context, uint64_t pos)
 static void on_trouble(void *context, enum status status, const struct status_detail *detail)
 {
     struct campusd *campusd = campusd_of(context);
+    bool begins = campusd->trouble.text[0] == '\0';
     campusd->trouble = *detail;
+    if (begins && !campusd->stopping) {
+        early_begin(campusd);
+    }
     log_event(LOG_ERROR, "journal.trouble", LOG_STR("status", status_words(status)),
               LOG_STR("reason", detail->text));
 }
@@ -79,7 +84,12 @@ static void on_trouble(void *context, enum status status, const struct status_de
 static enum status append_record(void *context, uint32_t type, struct text record)
 {
     struct campusd *campusd = campusd_of(context);
-    return journal_append(campusd->journal, type, record.at, record.length, &campusd->appended);
+    enum status status =
+        journal_append(campusd->journal, type, record.at, record.length, &campusd->appended);
+    if (status == STATUS_OK && type == RECORD_REPORT && campusd->trouble.text[0] != '\0') {
+        early_record(campusd, record);
+    }
+    return status;
 }
 
 /* A clock that was set back makes none until it has caught up; one that finds no room is left out. */
@@ -186,10 +196,9 @@ static enum status append_alert_record(void *context, uint32_t type, struct text
     return status;
 }
 
-static enum status publish_alert(void *context, uint64_t end, const struct alert *alert,
-                                 struct text json)
+enum status campusd_publish(struct campusd *campusd, uint64_t end, const struct alert *alert,
+                            struct text json)
 {
-    struct campusd *campusd = campusd_of(context);
     const struct directory *directory = campusd->directory;
     char names[PUPIL_GUARDIANS_MAX + 1][TOPIC_BYTES_MAX];
     const char *topics[PUPIL_GUARDIANS_MAX + 1];
@@ -213,15 +222,32 @@ static enum status publish_alert(void *context, uint64_t end, const struct alert
         topics[i] = names[i];
     }
     const struct bridge_alert out = {end, topics, count, json};
-    return bridge_add_alert(campusd->bridge, &out);
+    enum status status = bridge_add_alert(campusd->bridge, &out);
+    if (status == STATUS_OK) {
+        campusd->published_end = end;
+    }
+    return status;
+}
+
+static enum status publish_alert(void *context, uint64_t end, const struct alert *alert,
+                                 struct text json)
+{
+    return campusd_publish(campusd_of(context), end, alert, json);
 }
 
 static void on_alerts_confirmed(void *context, uint64_t end)
 {
     struct campusd *campusd = campusd_of(context);
-    alert_flow_confirmed(campusd->alerts, end);
+    (void)end;
     alert_flow_pump(campusd->alerts);
     resume_sources(campusd);
+}
+
+/* Only now do marks call them confirmed: a broker that dies with us may have forgotten the last. */
+static void on_alerts_settled(void *context, uint64_t end)
+{
+    struct campusd *campusd = campusd_of(context);
+    alert_flow_confirmed(campusd->alerts, end);
 }
 
 /* ---- archive ---- */
@@ -244,19 +270,36 @@ static void on_archive_state(void *context, bool connected, const struct status_
 
 /* ---- upkeep ---- */
 
+uint64_t campusd_alerts_done(const struct campusd *campusd)
+{
+    struct alert_flow_stats alerts;
+    struct bridge_stats bridge;
+    alert_flow_stats(campusd->alerts, &alerts);
+    bridge_stats(campusd->bridge, &bridge);
+    return alerts.waiting == 0 && bridge.alerts_kept == 0 ? campusd->durable : alerts.confirmed;
+}
+
+/* Two segments below journal.max_mib its age does not matter any more. */
+static bool journal_pressed(const struct campusd *campusd)
+{
+    const uint64_t max_mib = campusd->config->journal_max_mib;
+    const uint64_t bytes = campusd->durable - journal_first_pos(campusd->journal);
+    return max_mib != 0 && (bytes >> 20) + 2 * campusd->config->journal_segment_mib >= max_mib;
+}
+
 static void trim_journal(struct campusd *campusd)
 {
     struct archive_stats archive;
-    struct alert_flow_stats alerts;
     archive_stats(campusd->archive, &archive);
-    alert_flow_stats(campusd->alerts, &alerts);
     int64_t horizon = clock_wall_ms() - (int64_t)campusd->config->journal_keep_hours * 3600000;
-    uint64_t pos = 0;
-    for (uint32_t i = 0; i < campusd->age_count && campusd->ages[i].time_ms < horizon; i++) {
+    uint64_t pos = journal_pressed(campusd) ? UINT64_MAX : 0;
+    for (uint32_t i = 0;
+         i < campusd->age_count && campusd->ages[i].time_ms < horizon && pos < UINT64_MAX; i++) {
         pos = campusd->ages[i].pos;
     }
+    const uint64_t done = campusd_alerts_done(campusd);
     pos = pos < archive.position ? pos : archive.position;
-    pos = pos < alerts.confirmed ? pos : alerts.confirmed;
+    pos = pos < done ? pos : done;
     uint64_t needed = recovery_keeps_from(campusd);
     pos = pos < needed ? pos : needed;
     uint32_t removed = pos > 0 ? journal_trim(campusd->journal, pos) : 0;
@@ -334,7 +377,8 @@ static enum status boot_journal(struct campusd *campusd, struct status_detail *d
         .directory = campusd->config->journal_directory,
         .segment_bytes = campusd->config->journal_segment_mib << 20,
         .pending_bytes_max = (size_t)campusd->config->journal_pending_mib << 20,
-        .replay_from = campusd->recovery.replay_from};
+        .replay_from = campusd->recovery.replay_from,
+        .bytes_max = campusd->config->journal_max_mib << 20};
     const struct journal_callbacks callbacks = {campusd, fold_record, on_durable, on_trouble};
     int64_t start_us = clock_mono_us();
     enum status status =
@@ -349,6 +393,7 @@ static enum status boot_journal(struct campusd *campusd, struct status_detail *d
     if (status != STATUS_OK) {
         return status_detail_wrap(detail, status, "journal");
     }
+    campusd->booted = campusd->durable;
     alert_flow_replay_done(campusd->alerts);
     campusd->replay_ms = (uint64_t)(clock_mono_us() - start_us) / 1000;
     log_event(LOG_INFO, "journal.replayed", LOG_INT("records", campusd->replayed_records),
@@ -409,8 +454,10 @@ static enum status boot_bridge(struct campusd *campusd, struct status_detail *de
         .backoff_max_ms = (uint32_t)config->broker_backoff_max_ms,
         .burst_max = (uint32_t)config->broker_burst,
         .alerts_max = (uint32_t)config->alerts_waiting_max,
+        .alerts_before = campusd->booted,
         .repeat_window_ms = (uint32_t)config->alerts_repeat_s * 1000};
-    const struct bridge_callbacks callbacks = {campusd, on_message, on_alerts_confirmed};
+    const struct bridge_callbacks callbacks = {campusd, on_message, on_alerts_confirmed,
+                                               on_alerts_settled, early_message};
     enum status status = bridge_open(campusd->loop, &options, &callbacks, &campusd->bridge, detail);
     return status == STATUS_OK ? status : status_detail_wrap(detail, status, "brokers");
 }
@@ -427,6 +474,10 @@ static enum status boot(struct campusd *campusd, const struct registry_version *
     }
     recovery_begin(campusd, loaded);
     status = boot_journal(campusd, detail);
+    if (status == STATUS_OK && campusd->callbacks.on_raised != NULL) {
+        campusd->callbacks.on_ready(campusd->callbacks.context);
+        return status;
+    }
     if (status == STATUS_OK) {
         status = boot_archive(campusd, detail);
     }
@@ -469,8 +520,8 @@ static void on_registry(void *context, struct directory *directory, struct fence
     struct status_detail detail = {""};
     if (campusd->ready) {
         recovery_new_registry(campusd, &version);
-    } else if (!campusd->booted) {
-        campusd->booted = true;
+    } else if (!campusd->booting) {
+        campusd->booting = true;
         if (boot(campusd, &version, &detail) != STATUS_OK) {
             fatal(campusd, &detail);
         }
@@ -596,7 +647,9 @@ static void after_bridge(void *context)
         after_journal(campusd);
         return;
     }
-    alert_flow_mark(campusd->alerts);
+    if (campusd->callbacks.on_raised == NULL) {
+        alert_flow_mark(campusd->alerts);
+    }
     campusd->journal_closing = true;
     journal_close(campusd->journal, after_journal, campusd);
 }

@@ -11,6 +11,7 @@
 
 #include "base/buffer.h"
 #include "base/status.h"
+#include "base/text.h"
 #include "daemon/config.h"
 
 struct campusd;
@@ -21,6 +22,10 @@ struct campusd_callbacks {
     void *context;
     void (*on_ready)(void *context);
     void (*on_fatal)(void *context, const struct status_detail *detail);
+    /* NULL, or only this: the journal is folded with the registry in force, each alert that the
+     * engine raises is told here and goes nowhere, on_ready follows; no broker, no archive, nothing
+     * new in the journal. */
+    void (*on_raised)(void *context, const char *id, struct text json);
 };
 enum status campusd_start(uv_loop_t *loop, const struct config *config, const char *broker_password,
                           const struct campusd_callbacks *callbacks, struct campusd **ret,

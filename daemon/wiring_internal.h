@@ -61,13 +61,16 @@ struct campusd {
     uint64_t appended, durable; /* journal positions */
     int64_t tick_ms;            /* of the newest tick in the journal */
     uint32_t message_broker;    /* of the message under ingest */
-    bool booted, replaying, ready, paused, stopping, journal_closing, fatal;
+    bool booting, replaying, ready, paused, stopping, journal_closing, fatal;
     unsigned handles_open;
     uint64_t unknown_records, replayed_records, replay_ms;
     struct age_sample ages[AGE_SAMPLES];
     uint32_t age_count;
     uint64_t drain_deadline_ms;
-    struct status_detail trouble; /* of the journal, "" when well */
+    struct status_detail trouble;         /* of the journal, "" when well */
+    uint64_t booted;                      /* journal position at boot: what is beyond is ours */
+    uint64_t published_end;               /* of the last alert that the bridge took */
+    uint64_t early_alerts, early_dropped; /* early.c */
 
     void (*on_stopped)(void *context);
     void *stopped_context;
@@ -75,5 +78,19 @@ struct campusd {
 
 /* One of handles_open is gone; with the last one campusd is, too. */
 void campusd_part_closed(struct campusd *campusd);
+/* Alerts with records below have reached whom they concern. */
+uint64_t campusd_alerts_done(const struct campusd *campusd);
+
+enum status campusd_publish(struct campusd *campusd, uint64_t end, const struct alert *alert,
+                            struct text json) MUST_CHECK;
+
+/* ---- early.c: while the journal is in trouble an SOS leaves before it is durable ---- */
+
+void early_begin(struct campusd *campusd);
+void early_end(struct campusd *campusd);
+/* A report record that was appended meanwhile. */
+void early_record(struct campusd *campusd, struct text record);
+/* A message that was heard beside the connection that is held. */
+void early_message(void *context, struct text topic, struct text payload);
 
 #endif

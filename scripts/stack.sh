@@ -279,7 +279,8 @@ log:
 control:
   socket: $(yaml_text "$CAMPUS_CONTROL")
 journal:
-  directory: $(yaml_text "$STACK/journal")
+  directory: $(yaml_text "${JOURNAL_DIRECTORY:-$STACK/journal}")
+${JOURNAL_MORE:-}
 snapshot:
   every_s: ${SNAPSHOT_EVERY_S:-300}
 archive:
@@ -311,11 +312,16 @@ campusd_died_or_listens() {
         END {exit !(ready && all > 0 && up == all)}'
 }
 
-campusd_start() {
+campusd_spawn() {
     running "$STACK/run/campusd.pid" && return 0
     [[ -x $BIN/campusd ]] || die "no $BIN/campusd: run ./campus build"
     campusd_configure
     spawn "$STACK/run/campusd.pid" "$STACK/log/campusd.log" "$BIN/campusd" --config "$STACK/campus.yaml"
+}
+
+campusd_start() {
+    running "$STACK/run/campusd.pid" && return 0
+    campusd_spawn
     wait_until "${CAMPUSD_SECONDS:-60}" "campusd to be ready and subscribed" campusd_died_or_listens
     local listens=$?
     if gone "$STACK/run/campusd.pid"; then

@@ -46,6 +46,7 @@ struct journal {
     uint32_t handles_open;
     struct journal_callbacks callbacks;
     size_t pending_bytes_max;
+    uint64_t bytes_max;
     int dir_fd, lock_fd;
     uint32_t seed;
     struct journal_bases bases;
@@ -88,6 +89,12 @@ static enum status check_options(const struct journal_options *given, struct jou
         return status_detail_set(detail, STATUS_INVALID,
                                  "journal: segments of %" PRIu64 " bytes; 1 TiB is the most",
                                  ret->segment_bytes);
+    }
+    if (ret->bytes_max != 0 && ret->bytes_max / 4 < ret->segment_bytes) {
+        return status_detail_set(detail, STATUS_INVALID,
+                                 "journal: a limit of %" PRIu64 " bytes; at least four segments of "
+                                 "%" PRIu64,
+                                 ret->bytes_max, ret->segment_bytes);
     }
     return STATUS_OK;
 }
@@ -148,7 +155,8 @@ enum status journal_open(uv_loop_t *loop, const struct journal_options *options,
     }
     *journal = (struct journal){.magic = JOURNAL_MAGIC,
                                 .callbacks = *callbacks,
-                                .pending_bytes_max = checked.pending_bytes_max};
+                                .pending_bytes_max = checked.pending_bytes_max,
+                                .bytes_max = checked.bytes_max};
     for (int i = 0; i < 2; i++) {
         journal->halves[i].data = malloc(checked.pending_bytes_max);
         if (journal->halves[i].data == NULL) {
@@ -217,18 +225,21 @@ static void run_job(uv_work_t *work)
     journal_write(job);
 }
 
-static void hand_over_group(struct journal *journal)
+/* Returns how many. */
+static uint64_t each_record(const struct half *half,
+                            void (*on_record)(void *context, const struct journal_record *record),
+                            void *context)
 {
-    struct half *group = group_of(journal);
-    for (size_t at = 0; at < group->used;) {
+    uint64_t count = 0;
+    for (size_t at = 0; at < half->used; count++) {
         const struct journal_entry *entry =
-            (const struct journal_entry *)(const void *)(group->data + at);
+            (const struct journal_entry *)(const void *)(half->data + at);
         struct journal_record record;
-        journal_entry_record(entry, group->pos + at, &record);
+        journal_entry_record(entry, half->pos + at, &record);
         at += journal_entry_bytes(entry->size);
-        journal->stats.records++;
-        journal->callbacks.on_record(journal->callbacks.context, &record);
+        on_record(context, &record);
     }
+    return count;
 }
 
 static void group_durable(struct journal *journal)
@@ -250,7 +261,7 @@ static void group_durable(struct journal *journal)
         ASSERT(journal_bases_add(&journal->bases, journal->job.base) == STATUS_OK); /* reserved */
     }
     /* The callbacks may append (alerts do): that goes to the other half, with the next group. */
-    hand_over_group(journal);
+    stats->records += each_record(group, journal->callbacks.on_record, journal->callbacks.context);
     group->used = 0;
     journal->group_state = GROUP_NONE;
     journal->callbacks.on_durable(journal->callbacks.context, journal->durable);
@@ -326,6 +337,16 @@ static void start_group(struct journal *journal)
                  (used > 0 && JOURNAL_HEAD_BYTES + used + group->used > job->segment_bytes);
     if (job->fresh && journal_bases_reserve(&journal->bases) != STATUS_OK) {
         job->status = status_detail_set(&job->detail, STATUS_NO_MEMORY, "journal: no memory");
+        group_failed(journal);
+        return;
+    }
+    if (journal->bytes_max > 0 &&
+        group->pos + group->used - journal->bases.items[0] > journal->bytes_max) {
+        job->status = status_detail_set(&job->detail, STATUS_FULL,
+                                        "journal: its limit of %" PRIu64
+                                        " bytes is reached; when the archive has caught up and "
+                                        "old segments are deleted, it goes on by itself",
+                                        journal->bytes_max);
         group_failed(journal);
         return;
     }
@@ -449,6 +470,15 @@ uint32_t journal_trim(struct journal *journal, uint64_t pos)
 }
 
 /* ---- queries ---- */
+
+void journal_pending(const struct journal *journal,
+                     void (*on_record)(void *context, const struct journal_record *record),
+                     void *context)
+{
+    const uint32_t filling = journal->filling;
+    (void)each_record(&journal->halves[1 - filling], on_record, context);
+    (void)each_record(&journal->halves[filling], on_record, context);
+}
 
 uint64_t journal_durable_pos(const struct journal *journal)
 {

@@ -30,6 +30,8 @@ struct journal_options {
     size_t pending_bytes_max; /* appended, not yet durable; beyond: STATUS_FULL; 0: 16 MiB. At least
                                  a record of JOURNAL_RECORD_MAX and 16 bytes, below 4 GiB */
     uint64_t replay_from;     /* segments that lie wholly below are not read, but for their heads */
+    uint64_t bytes_max; /* of all segments; beyond: trouble (STATUS_FULL) until a trim made room, as
+                           with a full disk; at least four segments; 0: no limit */
 };
 
 struct journal_record {
@@ -74,6 +76,10 @@ enum status journal_append(struct journal *journal, uint32_t type, const void *d
  * segment has no whole head: journal_open tells. */
 enum status journal_id_in(const char *directory, char ret[33]) MUST_CHECK;
 
+/* Calls on_record for what was appended and is not durable yet, in order. It must not append. */
+void journal_pending(const struct journal *journal,
+                     void (*on_record)(void *context, const struct journal_record *record),
+                     void *context);
 uint64_t journal_durable_pos(const struct journal *journal);
 uint64_t journal_first_pos(const struct journal *journal);
 /* A random id made with the journal, 32 hex digits: an archive knows its journal by it. */

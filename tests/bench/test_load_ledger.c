@@ -57,12 +57,33 @@ static void an_sos_is_silent_until_an_alert_names_it(void **state)
     load_ledger_release(&ledger);
 }
 
+static void a_receipt_covers_all_but_the_newest_that_are_kept(void **state)
+{
+    (void)state;
+    struct load_ledger ledger;
+    assert_int_equal(load_ledger_init(&ledger, 2, 12), STATUS_OK);
+    for (uint32_t i = 0; i < 12; i++) {
+        (void)load_ledger_add(&ledger, i % 2, LOAD_FIX, 3, i);
+    }
+    load_ledger_receipted(&ledger, 0, 6);
+    assert_int_equal(load_ledger_counts(&ledger).acked, 0);
+    load_ledger_receipted(&ledger, 0, 2);
+    assert_int_equal(load_ledger_counts(&ledger).acked, 4);
+    load_ledger_receipted(&ledger, 0, 2);
+    load_ledger_receipted(&ledger, 1, 5);
+    assert_int_equal(load_ledger_counts(&ledger).acked_events, 15);
+    assert_true(ledger.reports[1].acked && ledger.reports[6].acked);
+    assert_false(ledger.reports[3].acked || ledger.reports[8].acked);
+    load_ledger_release(&ledger);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_card_counts_its_own_reports_and_each_is_found_by_its_number),
         cmocka_unit_test(an_acknowledgement_counts_once),
         cmocka_unit_test(an_sos_is_silent_until_an_alert_names_it),
+        cmocka_unit_test(a_receipt_covers_all_but_the_newest_that_are_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

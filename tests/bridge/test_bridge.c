@@ -29,7 +29,10 @@ struct owner {
     uint32_t full_from; /* says FULL from this many on; 0: never */
     uint32_t refusals;  /* how often it said so */
     bool needs_disk;    /* message i is durable at position 10 * i, else at once */
-    uint64_t confirmed, confirmations, wanted_confirmed;
+    uint64_t confirmed, confirmations, wanted_confirmed, settled, wanted_settled;
+    uint32_t watched;
+    uint64_t alerts_before; /* for the next bridge_at, with its window; 0: a minute */
+    uint32_t repeat_window_ms;
     bool closed;
 };
 
@@ -165,6 +168,33 @@ static bool owner_has_refused(void *context)
     return owner.refusals > 0;
 }
 
+static void on_alerts_settled(void *context, uint64_t end)
+{
+    (void)context;
+    assert_true(end > owner.settled && end <= owner.confirmed);
+    owner.settled = end;
+}
+
+static void on_watched(void *context, struct text topic, struct text payload)
+{
+    (void)context;
+    (void)payload;
+    assert_true(text_is(topic, "campus/v1/s1/card/c1/up"));
+    owner.watched++;
+}
+
+static bool owner_has_watched(void *context)
+{
+    (void)context;
+    return owner.watched > 0;
+}
+
+static bool owner_has_settled(void *context)
+{
+    (void)context;
+    return owner.settled >= owner.wanted_settled;
+}
+
 static bool owner_has_confirmed(void *context)
 {
     (void)context;
@@ -211,20 +241,23 @@ static void bridge_at(uint32_t count, uint32_t alerts_max)
 {
     const struct bridge_broker list[BROKERS] = {{brokers[0].url, NULL, true},
                                                 {brokers[1].url, NULL, true}};
-    const struct bridge_options options = {.brokers = list,
-                                           .broker_count = count,
-                                           .client_id = "campusd",
-                                           .keepalive_s = 30,
-                                           .connect_timeout_ms = 5000,
-                                           .backoff_min_ms = 10,
-                                           .backoff_max_ms = 50,
-                                           .burst_max = 64,
-                                           .alerts_max = alerts_max,
-                                           .repeat_window_ms = 60000,
-                                           .repeat_first_ms = 500,
-                                           .repeat_second_ms = 1500,
-                                           .repeat_meanwhile_ms = 1000};
-    const struct bridge_callbacks callbacks = {NULL, on_message, on_alerts_confirmed};
+    const struct bridge_options options = {
+        .brokers = list,
+        .broker_count = count,
+        .client_id = "campusd",
+        .keepalive_s = 30,
+        .connect_timeout_ms = 5000,
+        .backoff_min_ms = 10,
+        .backoff_max_ms = 50,
+        .burst_max = 64,
+        .alerts_max = alerts_max,
+        .alerts_before = owner.alerts_before,
+        .repeat_window_ms = owner.repeat_window_ms != 0 ? owner.repeat_window_ms : 60000,
+        .repeat_first_ms = 500,
+        .repeat_second_ms = 1500,
+        .repeat_meanwhile_ms = 1000};
+    const struct bridge_callbacks callbacks = {NULL, on_message, on_alerts_confirmed,
+                                               on_alerts_settled, on_watched};
     struct status_detail detail = {""};
     if (bridge_open(&loop, &options, &callbacks, &owner.bridge, &detail) != STATUS_OK) {
         fail_msg("%s", detail.text);
@@ -574,6 +607,7 @@ static void alerts_that_a_dead_broker_may_have_forgotten_are_sent_again(void **s
     assert_int_equal(stats.alerts_repeated, 10);
     assert_int_equal(stats.alerts_confirmed, 6);
     assert_int_equal(stats.losses, 1);
+    assert_int_equal(stats.sessions_lost, 1); /* not the first connection's: there was none */
 }
 
 static void an_alert_on_its_way_survives_the_death_of_its_broker(void **state)
@@ -590,6 +624,67 @@ static void an_alert_on_its_way_survives_the_death_of_its_broker(void **state)
     wait_confirmed(150000);
 }
 
+static void what_comes_while_a_burst_is_held_is_heard_by_watching_and_taken_later(void **state)
+{
+    (void)state;
+    owner.needs_disk = true;
+    open_bridge(1, 16);
+    client_open(&card, 0, "card");
+    card_publishes(1, 1);
+    wait_messages(1); /* held until position 10 is durable */
+    bridge_watch(owner.bridge, true);
+    bridge_watch(owner.bridge, true);
+    for (int i = 2; owner.watched == 0; i++) { /* until the watching connection is there */
+        card_publishes(i, i);
+        loop_for(&loop, 20);
+    }
+    loop_until(&loop, owner_has_watched, NULL);
+    assert_int_equal(owner.received, 1);
+    bridge_watch(owner.bridge, false);
+    bridge_durable(owner.bridge, 1000000);
+    wait_messages(card.wanted);
+    assert_numbers(0, 1, (int)card.wanted);
+}
+
+static void alerts_are_settled_when_no_loss_would_bring_them_again(void **state)
+{
+    (void)state;
+    open_bridge(1, 16);
+    assert_int_equal(add_alert(1, 2), STATUS_OK);
+    wait_confirmed(100);
+    assert_int_equal(owner.settled, 0);
+    close_bridge();
+    owner.repeat_window_ms = 1;
+    open_bridge(1, 16);
+    assert_int_equal(add_alert(2, 2), STATUS_OK);
+    assert_int_equal(add_alert(3, 1), STATUS_OK);
+    owner.wanted_settled = 300;
+    loop_until(&loop, owner_has_settled, NULL);
+    struct bridge_stats stats;
+    bridge_stats(owner.bridge, &stats);
+    assert_int_equal(stats.alerts_kept, 0);
+}
+
+static void alerts_of_an_earlier_process_leave_after_newer_ones_and_again(void **state)
+{
+    (void)state;
+    client_open(&guardian, 0, "guardian");
+    owner.alerts_before = 300;
+    bridge_at(1, 16);
+    for (int i = 1; i <= 5; i++) {
+        assert_int_equal(add_alert(i, i == 2 ? 0 : 1), STATUS_OK);
+    }
+    wait_confirmed(500);
+    guardian_hears(4);
+    const char *const order[] = {"4", "5", "1", "3"};
+    for (uint32_t i = 0; i < 4; i++) {
+        assert_string_equal(guardian.payloads[i], order[i]);
+    }
+    guardian_hears(4 + 2 * 4); /* who listened at a broker that died may be back by then */
+    assert_int_equal(times_heard(3), 3);
+    assert_int_equal(times_heard(5), 3);
+}
+
 static void brokers_that_cannot_be_are_refused_at_once(void **state)
 {
     (void)state;
@@ -600,7 +695,7 @@ static void brokers_that_cannot_be_are_refused_at_once(void **state)
                                            .keepalive_s = 30,
                                            .alerts_max = 1,
                                            .burst_max = 64};
-    const struct bridge_callbacks callbacks = {NULL, on_message, on_alerts_confirmed};
+    const struct bridge_callbacks callbacks = {NULL, on_message, on_alerts_confirmed, NULL, NULL};
     struct status_detail detail = {""};
     struct bridge *bridge = NULL;
     assert_int_equal(bridge_open(&loop, &options, &callbacks, &bridge, &detail),
@@ -621,6 +716,9 @@ int main(void)
         T(every_broker_is_read_and_its_place_is_told),
         T(a_receipt_to_a_broker_that_is_away_is_dropped),
         T(alerts_go_to_all_their_topics_and_are_confirmed_in_order),
+        T(what_comes_while_a_burst_is_held_is_heard_by_watching_and_taken_later),
+        T(alerts_are_settled_when_no_loss_would_bring_them_again),
+        T(alerts_of_an_earlier_process_leave_after_newer_ones_and_again),
         T(an_alert_is_confirmed_when_all_alert_brokers_have_it),
         T(a_full_ring_says_so_and_has_room_after_confirmations),
         T(an_alert_without_topics_or_with_an_impossible_one_holds_up_nobody),

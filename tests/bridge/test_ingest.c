@@ -197,6 +197,43 @@ static bool tells(struct text detail, const char *words)
 
 /* ---- tests ---- */
 
+struct looked {
+    uint32_t reports, events;
+    uint64_t seq;
+};
+
+static void on_looked(void *context, const struct report *report)
+{
+    struct looked *looked = context;
+    looked->reports++;
+    looked->events += report->event_count;
+    looked->seq = report->origin.seq;
+}
+
+static void looking_at_a_message_takes_nothing_and_leaves_repeats_out(void **state)
+{
+    struct fixture *f = *state;
+    struct wire_report report = report_of(f, 1, 3);
+    struct looked looked = {0};
+    buffer_clear(&f->payload);
+    encode_card_report(&f->payload, &report);
+    const struct text payload = {f->payload.data, f->payload.size};
+    const char *topic = "campus/v1/s1/card/c1/up";
+    for (int i = 0; i < 2; i++) {
+        ingest_look(f->ingest, text_of(topic), payload, now_ms, on_looked, &looked);
+    }
+    ingest_look(f->ingest, text_of("campus/v1/s1/card/nobody/up"), payload, now_ms, on_looked,
+                &looked);
+    assert_int_equal(looked.reports, 2);
+    assert_int_equal(looked.events, 6);
+    assert_int_equal(looked.seq, 1);
+    assert_int_equal(f->record_count, 0);
+    offer_card(f, topic, &report);
+    assert_int_equal(f->record_count, 1);
+    ingest_look(f->ingest, text_of(topic), payload, now_ms, on_looked, &looked);
+    assert_int_equal(looked.reports, 2);
+}
+
 static void a_report_becomes_one_record(void **state)
 {
     struct fixture *f = *state;
@@ -681,6 +718,7 @@ static void the_way_into_the_journal_asks_for_no_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(looking_at_a_message_takes_nothing_and_leaves_repeats_out),
         TEST(a_report_becomes_one_record),
         TEST(a_repeat_is_dropped_and_still_gets_its_receipt),
         TEST(reports_are_taken_in_any_order_within_the_window),

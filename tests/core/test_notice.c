@@ -54,6 +54,31 @@ static void an_sos_of_a_card_that_nobody_knows_is_told(void **state)
     assert_int_equal(stats.unassigned, 3);
 }
 
+static void an_sos_told_before_it_is_durable_is_the_one_that_its_step_raises(void **state)
+{
+    struct town *town = *state;
+    (void)town_fix(town, 1, 0, 10, 10, 8);
+    const struct event sos = {.time_ms = town_ms(2),
+                              .card_no = 1,
+                              .type = EVENT_SIGNAL,
+                              .kind = SIGNAL_SOS,
+                              .flags = EVENT_NO_POSITION};
+    const struct origin origin = {.kind = ORIGIN_CARD, .no = 1, .seq = town->seq + 1};
+    const struct engine_input input = {
+        .type = INPUT_EVENT, .now_ms = town_ms(3), .u.event = {.origin = &origin, .event = &sos}};
+    struct alert alerts[STEP_ALERTS_MAX];
+    struct outbox outbox = {alerts, 0, STEP_ALERTS_MAX};
+    engine_tell_sos(town->engine, &input, &outbox);
+    engine_tell_sos(town->engine, &input, &(struct outbox){alerts + 1, 0, STEP_ALERTS_MAX - 1});
+    assert_int_equal(outbox.count, 1);
+    assert_memory_equal(&alerts[0], &alerts[1], sizeof alerts[0]); /* nothing was changed by it */
+    assert_int_equal(town_step(town, &sos, 1), 1);
+    assert_memory_equal(&alerts[0], town_last(town), sizeof alerts[0]);
+    struct engine_stats stats;
+    engine_stats(town->engine, &stats);
+    assert_int_equal(stats.alerts[ALERT_SOS], 1);
+}
+
 static void an_sos_without_position_carries_the_last_one(void **state)
 {
     struct town *town = *state;
@@ -130,6 +155,7 @@ int main(void)
         TEST(another_gate_direction_or_card_is_another_pass),
         TEST(an_sos_is_told_always_and_at_once),
         TEST(an_sos_of_a_card_that_nobody_knows_is_told),
+        TEST(an_sos_told_before_it_is_durable_is_the_one_that_its_step_raises),
         TEST(an_sos_without_position_carries_the_last_one),
         TEST(low_battery_is_told_once_until_charged_or_half_a_day_later),
         TEST(removed_and_powered_off_are_told_once_in_ten_minutes),

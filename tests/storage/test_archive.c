@@ -792,6 +792,58 @@ static void host_names_are_resolved_on_the_loop_and_a_bad_one_is_told(void **sta
     tear_down(&world);
 }
 
+static void of_several_addresses_the_one_that_answers_is_taken_again_after_a_crash(void **state)
+{
+    (void)state;
+    struct world world;
+    build(&world, 0);
+    char socket_info[256];
+    memcpy(socket_info, world.conninfo, sizeof socket_info);
+    const char *dbname = strstr(socket_info, "dbname=");
+    assert_non_null(dbname);
+    (void)snprintf(world.conninfo, sizeof world.conninfo,
+                   "hostaddr=127.0.0.1,127.0.0.1 port=1,%d user=campus %s", server.port, dbname);
+    world.archive = start_archive(&world, 100);
+    append_reports(&world, 300, DAY_ONE);
+    wait_archived(&world);
+    pg_fixture_crash(&server);
+    append_reports(&world, 300, DAY_ONE);
+    while (world.downs == 0) {
+        (void)uv_run(&world.loop, UV_RUN_ONCE);
+    }
+    pg_fixture_up(&server);
+    wait_archived(&world);
+    memcpy(world.conninfo, socket_info, sizeof socket_info);
+    observe(&world);
+    expect_all_events(&world);
+    tear_down(&world);
+}
+
+/* No row is to blame for it, so none may become a dead letter. */
+static void a_database_that_is_full_is_tried_until_it_has_room(void **state)
+{
+    (void)state;
+    struct world world;
+    build(&world, 100);
+    PQclear(PQexec(world.conn,
+                   "CREATE FUNCTION campus.full() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+                   " RAISE EXCEPTION 'could not extend file: No space left on device'"
+                   " USING ERRCODE = 'disk_full'; END $$"));
+    PQclear(PQexec(world.conn, "CREATE TRIGGER disk_full BEFORE INSERT ON campus.fix"
+                               " FOR EACH STATEMENT EXECUTE FUNCTION campus.full()"));
+    append_reports(&world, 500, DAY_ONE);
+    while (world.downs == 0) {
+        (void)uv_run(&world.loop, UV_RUN_ONCE);
+    }
+    assert_non_null(strstr(world.why.text, "No space left"));
+    expect(&world, "SELECT count(*) FROM campus.fix", "0");
+    PQclear(PQexec(world.conn, "DROP TRIGGER disk_full ON campus.fix"));
+    wait_archived(&world);
+    expect_all_events(&world);
+    expect(&world, "SELECT count(*) FROM campus.refused", "0");
+    tear_down(&world);
+}
+
 static void conninfo_that_does_not_parse_is_refused_at_open(void **state)
 {
     (void)state;
@@ -834,6 +886,8 @@ int main(void)
     seed = given != NULL ? strtoull(given, NULL, 10) : (uint64_t)clock_wall_ms();
     (void)printf("SEED=%" PRIu64 "\n", seed);
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(of_several_addresses_the_one_that_answers_is_taken_again_after_a_crash),
+        cmocka_unit_test(a_database_that_is_full_is_tried_until_it_has_room),
         cmocka_unit_test(conninfo_that_does_not_parse_is_refused_at_open),
         cmocka_unit_test(every_event_of_the_journal_is_a_row_field_by_field),
         cmocka_unit_test(a_restart_goes_on_where_the_position_stands),

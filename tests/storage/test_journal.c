@@ -230,6 +230,48 @@ static void trimming_deletes_whole_segments_below_the_position_and_no_more(void 
     fixture_release(&fixture);
 }
 
+static void count_pending(void *context, const struct journal_record *record)
+{
+    uint64_t *next = context;
+    assert_int_equal(numbered_check(record), *next);
+    (*next)++;
+}
+
+/* Journals what fits below the limit; returns how many records. */
+static uint64_t fill_to_limit(struct fixture *fixture)
+{
+    uint64_t count = 0;
+    while (fixture->trouble_calls == 0) {
+        (void)fixture_append(fixture, count++);
+        (void)uv_run(&fixture->loop, UV_RUN_ONCE);
+        assert_true(count < SEEN_MAX);
+    }
+    return count;
+}
+
+static void at_its_limit_it_is_in_trouble_until_a_trim_made_room(void **state)
+{
+    (void)state;
+    static struct fixture fixture;
+    fixture_init(&fixture, 4096, 0);
+    fixture.options.bytes_max = 20480; /* five segments */
+    fixture_open(&fixture);
+    uint64_t count = fill_to_limit(&fixture), end = fixture_append(&fixture, count);
+    assert_non_null(strstr(fixture.trouble.text, "limit of 20480 bytes"));
+    uint64_t durable = fixture.durable;
+    assert_true(durable <= 20480 && durable > 12288);
+    uint64_t next = fixture.count;
+    journal_pending(fixture.journal, count_pending, &next);
+    assert_int_equal(next, count + 1); /* what waits, in order */
+    assert_true(journal_trim(fixture.journal, durable) > 0);
+    fixture_wait_durable(&fixture, end);
+    fixture_expect_numbers(&fixture, (uint32_t)count + 1);
+    next = 0;
+    journal_pending(fixture.journal, count_pending, &next);
+    assert_int_equal(next, 0);
+    fixture_release(&fixture);
+}
+
 static void two_opens_of_one_directory_conflict(void **state)
 {
     (void)state;
@@ -285,6 +327,7 @@ int main(void)
         cmocka_unit_test(a_record_beyond_the_maximum_is_refused_and_one_at_it_is_taken),
         cmocka_unit_test(segments_rotate_and_lie_end_to_end),
         cmocka_unit_test(trimming_deletes_whole_segments_below_the_position_and_no_more),
+        cmocka_unit_test(at_its_limit_it_is_in_trouble_until_a_trim_made_room),
         cmocka_unit_test(two_opens_of_one_directory_conflict),
         cmocka_unit_test(options_that_cannot_work_are_refused_with_the_limit),
         cmocka_unit_test(an_empty_journal_closes_and_opens_again_at_the_same_place),
