@@ -178,7 +178,7 @@ static enum status seal(struct bench *bench)
     char sql[100];
     double fixes = 0;
     int64_t before_us = clock_mono_us();
-    (void)snprintf(sql, sizeof sql, "SELECT campus.archive_seal('2026-03-03 00:00+00', %u)",
+    (void)snprintf(sql, sizeof sql, "SELECT campus.archive_seal('2026-03-03 00:00+00', %d)",
                    SEAL_ROWS);
     enum status status = STATUS_OK;
     while (status == STATUS_OK && fixes >= 0) {

@@ -469,25 +469,25 @@ COMMENT ON FUNCTION campus.track IS
     'Where a card was on a day of that zone, by device time; what came later than `late` is left out.';
 
 CREATE FUNCTION campus.cards_in_box(south float8, west float8, north float8, east float8, since timestamptz, until timestamptz,
-                                    late interval DEFAULT '15 minutes')
+                                    late interval DEFAULT '5 minutes')
 RETURNS TABLE (card text, fixes bigint, first_seen timestamptz, last_seen timestamptz)
 LANGUAGE sql STABLE AS $$
     SELECT c.id, count(*), min(f."time"), max(f."time")
     FROM (
         SELECT x.card_no, x."time"
         FROM campus.fix_flat x
-        WHERE x.arrived >= since - interval '5 minutes' AND x.arrived < until + late
+        WHERE x.arrived >= since - interval '2 minutes' AND x.arrived < until + late
             AND x."time" >= since AND x."time" < until
             AND x.lat_e7 BETWEEN (south * 1e7)::int AND (north * 1e7)::int
             AND x.lon_e7 BETWEEN (west * 1e7)::int AND (east * 1e7)::int
         UNION ALL
         SELECT x.card_no, x."time"
         FROM campus.fix_unsealed x
-        WHERE x.hour >= since - interval '1 hour 5 minutes' AND x.hour < until + late
+        WHERE x.hour >= since - interval '1 hour 2 minutes' AND x.hour < until + late
             AND x.time_hi >= since AND x.time_lo < until
             AND x.lat_lo <= (north * 1e7)::int AND x.lat_hi >= (south * 1e7)::int
             AND x.lon_lo <= (east * 1e7)::int AND x.lon_hi >= (west * 1e7)::int
-            AND x.arrived >= since - interval '5 minutes' AND x.arrived < until + late
+            AND x.arrived >= since - interval '2 minutes' AND x.arrived < until + late
             AND x."time" >= since AND x."time" < until
             AND x.lat_e7 BETWEEN (south * 1e7)::int AND (north * 1e7)::int
             AND x.lon_e7 BETWEEN (west * 1e7)::int AND (east * 1e7)::int) f
