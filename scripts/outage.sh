@@ -55,7 +55,7 @@ load_begin() {
     reports=$(status_of reports)
     spawn "$STACK/run/load.pid" "$STACK/log/load-$1.log" "$BIN/campus-load" --broker "$CAMPUS_BROKER" --pg "$CAMPUS_PG" \
         --cards "$STACK/city/load.csv" --json "$STACK/$1.json" --rate "$RATE" --seconds "$2" --patience-s "$PATIENCE_S"
-    TARGET=$((reports + RATE * 10 / 10 + RATE * 2)) # all that warms up, and two seconds
+    TARGET=$((reports + RATE * 3)) # what warms up, and some seconds
     wait_until 120 "reports" reports_past || die "no reports: see $STACK/log/load-$1.log"
 }
 

@@ -241,6 +241,8 @@ broker_start() {
     program=$(command -v mosquitto || command -v /usr/sbin/mosquitto) ||
         die "no mosquitto: run ./campus deps"
     for try in 1 2 3 4 5; do
+        # one that is only slow must not get a second beside it, which would take its pid file
+        stop_process "$STACK/run/mosquitto.pid" Mosquitto
         if listens "$BROKER_PORT"; then
             say "port $BROKER_PORT is taken by somebody else: another one is used from now on"
             BROKER_PORT=$(free_port)
@@ -248,7 +250,7 @@ broker_start() {
         fi
         broker_configure
         spawn "$STACK/run/mosquitto.pid" "$STACK/log/mosquitto.log" "$program" -c "$STACK/mosquitto.conf"
-        wait_until 20 "Mosquitto on port $BROKER_PORT" broker_died_or_listens
+        wait_until 60 "Mosquitto on port $BROKER_PORT" broker_died_or_listens
         running "$STACK/run/mosquitto.pid" && listens "$BROKER_PORT" && return 0
         say "Mosquitto did not start (try $try)"
     done
