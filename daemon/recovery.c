@@ -11,6 +11,7 @@
 
 /* An image of 8 million cards is below. */
 #define IMAGE_BYTES_MAX ((size_t)8 << 30)
+enum { FILE_BEFORE_RECORD_MS = 3600000 }; /* a registry's file is older than its record */
 
 /* ---- rules ---- */
 
@@ -344,8 +345,11 @@ static void publish_work(uv_work_t *work)
         keys[i] = key_of(&kept->items[i].rules);
     }
     if (recovery->status == STATUS_OK && kept->count == SNAPSHOTS_KEPT) {
-        registry_cache_forget(campusd->config->registry_cache, kept->items[0].made_ms, keys,
-                              kept->count);
+        int64_t before_ms = recovery->journal_since_ms < kept->items[0].made_ms
+                                ? recovery->journal_since_ms
+                                : kept->items[0].made_ms;
+        registry_cache_forget(campusd->config->registry_cache, before_ms - FILE_BEFORE_RECORD_MS,
+                              keys, kept->count);
     }
 }
 
@@ -378,12 +382,24 @@ static void run(struct campusd *campusd, uv_work_cb work, uv_after_work_cb after
     ASSERT(failed == 0);
 }
 
+/* When the oldest records that are kept were written, or before. */
+static int64_t journal_since_ms(const struct campusd *campusd)
+{
+    uint64_t first = journal_first_pos(campusd->journal);
+    int64_t since_ms = campusd->age_count > 0 ? campusd->ages[0].time_ms : 0;
+    for (uint32_t i = 0; i < campusd->age_count && campusd->ages[i].pos <= first; i++) {
+        since_ms = campusd->ages[i].time_ms;
+    }
+    return since_ms;
+}
+
 void recovery_durable(struct campusd *campusd)
 {
     struct recovery *recovery = &campusd->recovery;
     if (recovery->is_aside && !recovery->busy && !campusd->stopping &&
         campusd->durable >= recovery->needs) {
         recovery->is_aside = false;
+        recovery->journal_since_ms = journal_since_ms(campusd);
         run(campusd, publish_work, after_publish);
     }
 }

@@ -41,6 +41,7 @@ struct recovery {
     struct buffer image;
     uint64_t needs;   /* the snapshot may have its name when the journal is durable to here */
     int64_t tried_ms; /* monotonic */
+    int64_t journal_since_ms; /* registries of before are needed by no replay */
     enum status status;
     struct status_detail detail;
     bool busy, is_aside, failed;

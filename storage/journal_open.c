@@ -164,7 +164,8 @@ static enum status image_load_head(struct image *image, int dir_fd, struct statu
 {
     journal_segment_name(image->base, image->name);
     image->fd = openat(dir_fd, image->name, O_RDONLY | O_CLOEXEC);
-    image->bytes = malloc(JOURNAL_HEAD_BYTES);
+    const size_t bytes = JOURNAL_HEAD_BYTES;
+    image->bytes = malloc(bytes);
     if (image->fd < 0 || image->bytes == NULL) {
         return io_failed(detail, image->directory, image->name, "open");
     }

@@ -683,7 +683,7 @@ static void past_hours_are_sealed_beside_the_writing_and_every_event_stays_once(
     world.archive = start_archive(&world, 300);
     int64_t past_ms = clock_wall_ms() - (int64_t)3 * DAY_MS;
     for (int turn = 0; turn < 20; turn++) {
-        append_reports(&world, 200, past_ms + turn * 1000000);
+        append_reports(&world, 200, past_ms + turn * INT64_C(1000000));
         wait_archived(&world);
     }
     wait_for(&world, "SELECT count(*) FROM campus.fix_flat", "0");

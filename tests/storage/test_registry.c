@@ -1,5 +1,6 @@
 #include <fcntl.h>
 #include <inttypes.h>
+#include <libdeflate.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -8,7 +9,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <libdeflate.h>
 
 #include <cmocka.h>
 
@@ -642,10 +642,12 @@ static void the_cache_gives_back_what_was_loaded(void **state)
     load(&base);
     char path[64];
     cache_path(path);
-    assert_int_equal(registry_cache_write(path, base.directory, base.set, &base.key, &base.detail), STATUS_OK);
+    assert_int_equal(registry_cache_write(path, base.directory, base.set, &base.key, &base.detail),
+                     STATUS_OK);
     uint64_t known = base.directory->revision;
     drop_loaded(&base);
-    if (registry_cache_read(path, &base.directory, &base.set, &base.key, &base.detail) != STATUS_OK) {
+    if (registry_cache_read(path, &base.directory, &base.set, &base.key, &base.detail) !=
+        STATUS_OK) {
         fail_msg("%s", base.detail.text);
     }
     expect_city(base.directory);
@@ -675,7 +677,8 @@ static void a_cache_that_is_cut_or_flipped_anywhere_is_refused(void **state)
     load(&base);
     char path[64];
     cache_path(path);
-    assert_int_equal(registry_cache_write(path, base.directory, base.set, &base.key, &base.detail), STATUS_OK);
+    assert_int_equal(registry_cache_write(path, base.directory, base.set, &base.key, &base.detail),
+                     STATUS_OK);
     drop_loaded(&base);
     static char bytes[16384];
     int fd = open(path, O_RDONLY);
@@ -684,12 +687,14 @@ static void a_cache_that_is_cut_or_flipped_anywhere_is_refused(void **state)
     assert_true(size > 200 && (size_t)size < sizeof bytes);
     for (ssize_t i = 0; i < size; i++) {
         write_file(path, bytes, (size_t)i);
-        assert_int_equal(registry_cache_read(path, &base.directory, &base.set, &base.key, &base.detail),
-                         STATUS_CORRUPT);
+        assert_int_equal(
+            registry_cache_read(path, &base.directory, &base.set, &base.key, &base.detail),
+            STATUS_CORRUPT);
         bytes[i] ^= 0x20;
         write_file(path, bytes, (size_t)size);
-        assert_int_equal(registry_cache_read(path, &base.directory, &base.set, &base.key, &base.detail),
-                         STATUS_CORRUPT);
+        assert_int_equal(
+            registry_cache_read(path, &base.directory, &base.set, &base.key, &base.detail),
+            STATUS_CORRUPT);
         bytes[i] ^= 0x20;
     }
     assert_non_null(strstr(base.detail.text, path));
@@ -711,7 +716,8 @@ static void a_cache_with_a_right_checksum_over_wrong_bytes_is_refused_or_sound(v
     load(&base);
     char path[64];
     cache_path(path);
-    assert_int_equal(registry_cache_write(path, base.directory, base.set, &base.key, &base.detail), STATUS_OK);
+    assert_int_equal(registry_cache_write(path, base.directory, base.set, &base.key, &base.detail),
+                     STATUS_OK);
     static unsigned char bytes[16384];
     int fd = open(path, O_RDONLY);
     ssize_t size = read(fd, bytes, sizeof bytes);
@@ -751,6 +757,37 @@ static int stop_server(void **state)
     return 0;
 }
 
+/* Kept under the name of its content, until it is old and nobody names it. */
+static void kept_registries_are_forgotten_when_nobody_names_them(void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/campus-registry-XXXXXX", path[64], kept[128];
+    struct registry_key key = {.revision = 7, .bytes = 3, .crc = 0xabc}, other = {.crc = 1};
+    struct status_detail detail;
+    struct stat info;
+    assert_non_null(mkdtemp(folder));
+    (void)snprintf(path, sizeof path, "%s/cache", folder);
+    int fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+    assert_true(fd >= 0 && close(fd) == 0);
+    write_file(path, "abc", 3);
+    assert_int_equal(registry_cache_keep(path, &key, &detail), STATUS_OK);
+    assert_int_equal(registry_cache_keep(path, &key, &detail), STATUS_OK); /* it is there */
+    assert_int_equal(registry_cache_kept(path, &key, kept, sizeof kept), STATUS_OK);
+    assert_int_equal(stat(kept, &info), 0);
+    int64_t made_ms = (int64_t)info.st_mtim.tv_sec * 1000;
+    registry_cache_forget(path, made_ms, &other, 1); /* as old as that, no older */
+    assert_int_equal(stat(kept, &info), 0);
+    registry_cache_forget(path, made_ms + 2000, &key, 1); /* named */
+    assert_int_equal(stat(kept, &info), 0);
+    registry_cache_forget(path, made_ms + 2000, &other, 1);
+    assert_int_equal(stat(kept, &info), -1);
+    assert_int_equal(stat(path, &info), 0);
+    assert_int_equal(registry_cache_kept(path, &key, kept, 8), STATUS_TOO_LARGE);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(registry_cache_keep(path, &key, &detail), STATUS_IO);
+    assert_int_equal(rmdir(folder), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -774,6 +811,7 @@ int main(void)
         cmocka_unit_test(the_cache_gives_back_what_was_loaded),
         cmocka_unit_test(a_cache_that_is_cut_or_flipped_anywhere_is_refused),
         cmocka_unit_test(a_cache_with_a_right_checksum_over_wrong_bytes_is_refused_or_sound),
+        cmocka_unit_test(kept_registries_are_forgotten_when_nobody_names_them),
     };
     return cmocka_run_group_tests(tests, start_server, stop_server);
 }

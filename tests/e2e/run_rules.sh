@@ -1,0 +1,68 @@
+#!/bin/bash
+# Fences change while campusd is dead: what was told under the old ones is raised again under the old ones, live as by a
+# campusd that reads the journal alone, from the start or from a snapshot; and the new ones hold for what comes after.
+. "$(dirname "$0")/lib.sh"
+need_programs campusd campusctl
+SNAPSHOT_EVERY_S=1
+e2e_open
+registry_begin
+registry_card first
+registry_card second
+registry_end
+
+fence_at() { # LON
+    printf '%s' '{"type":"Feature","properties":{"id":"yard","kind":"school","school":"s1","radius_m":100},
+        "geometry":{"type":"Point","coordinates":['"$1"',36.2]}}' >"$STACK/fences.geojson"
+    campusctl fences import "$STACK/fences.geojson" --datum wgs84 || die "campusctl fences import failed"
+}
+
+# walk CARD LON: from far away to there, a fix a minute
+walk() {
+    local i lat
+    echo "time,lat,lon,accuracy_m" >"$STACK/$1.csv"
+    for ((i = 0; i < 24; i++)); do
+        lat=36.21
+        ((i < 10)) || lat=36.2
+        echo "2026-03-02T08:$(printf %02d "$i"):00Z,$lat,$2,8"
+    done >>"$STACK/$1.csv"
+    trace_publish "$1" "$STACK/$1.csv"
+}
+
+fold() { # NAME OPTION...
+    mkdir "$STACK/$1"
+    cp "$STACK"/journal/*.seg "$STACK/$1/"
+    sed -e "s|$STACK/journal|$STACK/$1|" -e "s|$CAMPUS_CONTROL|$CAMPUS_CONTROL.fold|" "$STACK/campus.yaml" >"$STACK/$1.yaml"
+    "$BIN/campusd" --config "$STACK/$1.yaml" --fold 2>"$STACK/log/$1.log" | cut -f 1 | sort
+}
+
+snapshot_past() {
+    (($(status_of snapshot.position) > $1))
+}
+
+archived() {
+    sql "select id from campus.alert" | sort
+}
+
+fence_at 113.1
+campusd_start
+walk first 113.1
+wait_archived
+durable=$(status_of journal.durable)
+expect_equal "told under the old fence" "$(archived | sed 's/-.*//')" entered
+wait_until 20 "a snapshot behind it" snapshot_past "$durable"
+campusd_kill9
+fence_at 113.2
+campusd_start
+expect "it began at a snapshot" test "$(status_of snapshot.began_at)" -gt 0
+walk second 113.2
+wait_archived
+check_publishers
+expect_equal "told under the old fence and the new one" "$(archived | sed 's/-.*//' | paste -sd' ')" "entered entered"
+expect_equal "raised by the journal alone" "$(fold again)" "$(archived)"
+campusd_kill9
+rm "$STACK"/journal/snapshot-*
+campusd_start
+expect_equal "without a snapshot" "$(status_of snapshot.began_at) $(status_of engine.alerts.entered)" "0 2"
+expect_equal "records that it did not know" "$(status_of journal.unknown_records)" 0
+wait_archived
+expect_equal "archived" "$(archived | wc -l)" 2
