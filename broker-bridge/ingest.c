@@ -201,10 +201,9 @@ static size_t image_parts(const struct ingest *ingest, const struct image_head *
 {
     void *const parts[IMAGE_PARTS] = {ingest->cards, ingest->gates, ingest->phones.pairs,
                                       ingest->phones.buckets};
-    const size_t bytes[IMAGE_PARTS] = {head->cards_end * sizeof *ingest->cards,
-                                       head->gates_end * sizeof *ingest->gates,
-                                       head->phones * sizeof *ingest->phones.pairs,
-                                       head->phones * sizeof *ingest->phones.buckets};
+    const size_t bytes[IMAGE_PARTS] = {
+        head->cards_end * sizeof *ingest->cards, head->gates_end * sizeof *ingest->gates,
+        head->phones * sizeof *ingest->phones.pairs, head->phones * sizeof *ingest->phones.buckets};
     memcpy(ret, parts, sizeof parts);
     memcpy(ret_bytes, bytes, sizeof bytes);
     return sizeof *head + bytes[0] + bytes[1] + bytes[2] + bytes[3];

@@ -273,8 +273,8 @@ static void number_pupils(struct engine *engine)
 static void note_used(struct engine *engine, const struct directory *directory)
 {
     if (directory != NULL) {
-        uint32_t end = directory->card_end > directory->pupil_end ? directory->card_end
-                                                                  : directory->pupil_end;
+        uint32_t end =
+            directory->card_end > directory->pupil_end ? directory->card_end : directory->pupil_end;
         end = end < engine->limits.cards_max ? end : engine->limits.cards_max;
         engine->used_end = end > engine->used_end ? end : engine->used_end;
     }

@@ -34,8 +34,7 @@ static void list_parts(const struct engine *engine, uint32_t cards_end, uint32_t
         {engine->cards, cards * sizeof *engine->cards},
         {engine->fence_memory, FENCE_NUMBERS_REMEMBERED * sizeof *engine->fence_memory},
         {engine->silence.schools, SCHOOL_NUMBERS_REMEMBERED * sizeof *engine->silence.schools},
-        {engine->presences.items,
-         (size_t)presences_end * sizeof *engine->presences.items},
+        {engine->presences.items, (size_t)presences_end * sizeof *engine->presences.items},
         {engine->order.held, engine->order.room * sizeof *engine->order.held},
         {engine->order.chains, engine->order.room * sizeof *engine->order.chains},
     };

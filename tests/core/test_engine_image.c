@@ -45,8 +45,8 @@ static void take_up(struct town *town, struct town *ret)
     assert_non_null(image);
     engine_image_put(town->engine, image);
     town_init(ret, 1000);
-    assert_int_equal(
-        engine_image_get(ret->engine, image, size, ret->directory, ret->fences), STATUS_OK);
+    assert_int_equal(engine_image_get(ret->engine, image, size, ret->directory, ret->fences),
+                     STATUS_OK);
     ret->seq = town->seq;
     free(image);
 }

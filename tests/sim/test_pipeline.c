@@ -19,7 +19,7 @@ enum {
     CHANGES_MAX = 8,
     UNACKED_MAX = 4096,
     DOWN_MS = 20000,
-    KEEP_EVERY = 53,  /* one sync in so many keeps the state */
+    KEEP_EVERY = 53, /* one sync in so many keeps the state */
     TICK_MS = 20000, /* campusd has one a second; as many are as good */
 };
 
