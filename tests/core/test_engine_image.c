@@ -109,7 +109,7 @@ static void another_policy_holds_from_then_on(void **state)
 {
     struct town *town = *state;
     (void)town_stay(town, 1, 0, 6, 60, 500, 0);
-    const struct presence_policy policy = {.enter_mn = 14000, .lasting_in_mn = 14000};
+    const struct presence_policy policy = {.enter_mn = 14000, .lasting_in_mn = 9000};
     (void)town_input(town, &(struct engine_input){.type = INPUT_POLICY, .u.policy = &policy});
     uint32_t before = town_stay(town, 1, 360, 9, 60, 0, 0);
     assert_int_equal(before, 0); /* the ninth tells it by default */
