@@ -19,8 +19,8 @@ enum {
     CHANGES_MAX = 8,
     UNACKED_MAX = 4096,
     DOWN_MS = 20000,
-    KEEP_EVERY = 53, /* one sync in so many keeps the state */
-    TICK_MS = 20000, /* campusd has one a second; as many are as good */
+    KEEP_EVERY = 211, /* one sync in so many keeps the state */
+    TICK_MS = 20000,  /* campusd has one a second; as many are as good */
 };
 
 /* A change of the registry is no record: it stands at a place of the journal. */
@@ -67,6 +67,7 @@ struct receiver {
     struct change changes[CHANGES_MAX];
     uint32_t change_count, changes_done;
     uint32_t unacked[UNACKED_MAX], unacked_count;
+    bool keeps;      /* states, to restart from */
     bool busy, full; /* brokers, journal: neither takes an alert */
     bool replays;    /* nothing but the journal: no receiver, nothing goes out */
     struct counts counts;
@@ -476,7 +477,7 @@ static void sync_journal(struct receiver *receiver, const struct item *item)
         receiver->full = false;
         alert_flow_mark(receiver->flow);
     }
-    if (item->at_ms / 1000 % KEEP_EVERY == 0) {
+    if (receiver->keeps && item->at_ms / 1000 % KEEP_EVERY == 0) {
         keep_state(receiver);
     }
 }
@@ -573,6 +574,7 @@ static void change_registry(struct receiver *receiver, const struct item *item)
 static void receive(struct receiver *receiver, bool repeats, bool restarts)
 {
     const struct world *world = receiver->world;
+    receiver->keeps = restarts;
     start(receiver);
     alert_flow_replay_done(receiver->flow);
     for (uint32_t i = 0; i < world->item_count; i++) {
