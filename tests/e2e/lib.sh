@@ -337,14 +337,14 @@ collected_all() {
     cmp -s "$STACK/alerts.archived" "$STACK/alerts.collected"
 }
 
-# The fixes as they arrived, for campusctl replay. ctid: the archive writes in the journal's order.
+# The fixes as they arrived, for campusctl replay: those of one moment in the order of their numbers.
 export_fixes() {
     echo 'card,time,lat,lon,accuracy_m,arrival,source'
     sql "copy (select c.id, extract(epoch from f.\"time\"), f.lat_e7::numeric / 10000000, f.lon_e7::numeric / 10000000,
             f.accuracy_cm::numeric / 100, extract(epoch from f.arrived),
             case f.source when 1 then 'gnss' when 2 then 'wifi' when 3 then 'cell' else '' end
         from campus.fix f join campus.card c on c.no = f.card_no where f.lat_e7 is not null
-        order by f.arrived, f.tableoid, f.ctid) to stdout csv"
+        order by f.arrived, f.epoch, f.seq, f.idx) to stdout csv"
 }
 
 # The three ways to the same alerts: heard by a guardian, kept in the archive, replayed offline from the fixes.
