@@ -829,7 +829,7 @@ static void a_database_that_is_full_is_tried_until_it_has_room(void **state)
                    "CREATE FUNCTION campus.full() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
                    " RAISE EXCEPTION 'could not extend file: No space left on device'"
                    " USING ERRCODE = 'disk_full'; END $$"));
-    PQclear(PQexec(world.conn, "CREATE TRIGGER disk_full BEFORE INSERT ON campus.fix"
+    PQclear(PQexec(world.conn, "CREATE TRIGGER disk_full BEFORE INSERT ON campus.fix_flat"
                                " FOR EACH STATEMENT EXECUTE FUNCTION campus.full()"));
     append_reports(&world, 500, DAY_ONE);
     while (world.downs == 0) {
@@ -837,7 +837,7 @@ static void a_database_that_is_full_is_tried_until_it_has_room(void **state)
     }
     assert_non_null(strstr(world.why.text, "No space left"));
     expect(&world, "SELECT count(*) FROM campus.fix", "0");
-    PQclear(PQexec(world.conn, "DROP TRIGGER disk_full ON campus.fix"));
+    PQclear(PQexec(world.conn, "DROP TRIGGER disk_full ON campus.fix_flat"));
     wait_archived(&world);
     expect_all_events(&world);
     expect(&world, "SELECT count(*) FROM campus.refused", "0");
