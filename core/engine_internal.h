@@ -1,6 +1,6 @@
 /*
- * engine_internal.h - the engine's state, and one step under way, shared by engine.c, turn.c, position.c,
- * crossing.c, passage.c, notice.c and silence.c only.
+ * engine_internal.h - the engine's state, and one step under way, shared by engine.c, engine_image.c,
+ * turn.c, position.c, crossing.c, passage.c, notice.c and silence.c only.
  * Threads: one at a time.
  */
 #ifndef CORE_ENGINE_INTERNAL_H

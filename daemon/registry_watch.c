@@ -71,8 +71,8 @@ static enum status load_if_changed(struct job *job)
     if (job->from_cache) {
         drop_cached(job);
     }
-    job->verified = true;
     status = registry_load(job->conn, &job->directory, &job->fences, &job->detail);
+    job->verified = status == STATUS_OK;
     if (status == STATUS_OK) {
         job->cache_status = registry_cache_write(job->cache, job->directory, job->fences, &job->key,
                                                  &job->cache_detail);
