@@ -108,20 +108,6 @@ run_program() {
     [[ -z $postgis ]] || (run_postgis $quick)
 }
 
-# A stack of its own with the sample city in its registry; gone at the end.
-stack_begin() {
-    STACK=$(mktemp -d "${TMPDIR:-/tmp}/campus-load.XXXXXX")
-    chmod 711 "$STACK"
-    trap 'stack_stop; rm -rf "$STACK" "$RUN" "$DATA"' EXIT
-    trap 'exit 130' INT TERM
-    stack_open
-    pg_start
-    broker_start
-    "$BIN/campus-sim" city --out "$STACK/city" --seed 1 || die "campus-sim city failed"
-    campusctl import "$STACK/city" || die "campusctl import failed"
-    campusctl fences import "$STACK/city/fences.geojson" --datum wgs84 || die "campusctl fences import failed"
-}
-
 run_load() {
     local rate=2000 seconds=60 argument extra=()
     for argument in "$@"; do
@@ -130,7 +116,8 @@ run_load() {
         *) extra+=("$argument") ;;
         esac
     done
-    stack_begin
+    trap 'stack_stop; stack_remove' EXIT
+    stack_city load
     campusd_start
     # what stands later wins: the caller's --rate and --seconds over ours
     "$BIN/campus-load" --broker "$CAMPUS_BROKER" --pg "$CAMPUS_PG" --cards "$STACK/city/load.csv" \
@@ -172,7 +159,8 @@ run_recovery() {
         shift
     done
     . "$ROOT/tests/e2e/protobuf.sh"
-    stack_begin
+    trap 'stack_stop; stack_remove' EXIT
+    stack_city recovery
     SNAPSHOT_EVERY_S=1
     campusd_start
     campusd_stop
@@ -211,7 +199,7 @@ snapshot_made() {
 run_archive() {
     STACK=$(mktemp -d "${TMPDIR:-/tmp}/campus-archive.XXXXXX")
     chmod 711 "$STACK"
-    trap 'stack_stop; rm -rf "$STACK" "$RUN" "$DATA"' EXIT
+    trap 'stack_stop; stack_remove' EXIT
     trap 'exit 130' INT TERM
     stack_open
     pg_start

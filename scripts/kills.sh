@@ -122,16 +122,8 @@ journal_all_archived() {
 }
 
 begin() {
-    STACK=$(mktemp -d "${TMPDIR:-/tmp}/campus-kills.XXXXXX")
-    chmod 711 "$STACK"
     trap finish EXIT
-    trap 'exit 130' INT TERM
-    stack_open
-    pg_start
-    broker_start
-    "$BIN/campus-sim" city --out "$STACK/city" --seed 1 --pupils "$CARDS" --schools $((CARDS / 650)) >/dev/null || die "campus-sim city failed"
-    campusctl import "$STACK/city" >/dev/null || die "campusctl import failed"
-    campusctl fences import "$STACK/city/fences.geojson" --datum wgs84 >/dev/null || die "campusctl fences import failed"
+    stack_city kills --pupils "$CARDS" --schools $((CARDS / 650))
     campusd_start
     spawn "$STACK/run/load.pid" "$STACK/log/load.log" "$BIN/campus-load" --broker "$CAMPUS_BROKER" --pg "$CAMPUS_PG" \
         --cards "$STACK/city/load.csv" --receipts --heard "$STACK/heard" --json "$STACK/load.json" \
@@ -148,7 +140,7 @@ finish() {
     trap - EXIT
     stack_stop
     if ((status == 0)) && [[ -z $KEEP ]]; then
-        rm -rf "$STACK" "$RUN" "$DATA"
+        stack_remove
     else
         say "what was left lies in $STACK"
     fi
@@ -174,13 +166,8 @@ check_rows() {
     [[ $(figure load.acked) == "$(figure load.sent)" ]] || wrong "receipts for $(figure load.acked) of $(figure load.sent)"
 }
 
-# An undisturbed campusd: the same program over a copy of the segments alone, in one go.
 fold_alerts() {
-    mkdir "$STACK/fold"
-    cp "$STACK"/journal/*.seg "$STACK/fold/"
-    sed -e "s|$STACK/journal|$STACK/fold|" -e "s|$CAMPUS_CONTROL|$CAMPUS_CONTROL.fold|" "$STACK/campus.yaml" >"$STACK/fold.yaml"
-    "$BIN/campusd" --config "$STACK/fold.yaml" --fold >"$STACK/fold.tsv" 2>"$STACK/log/fold.log" ||
-        wrong "campusd --fold failed: $(tail -n 1 "$STACK/log/fold.log")"
+    journal_fold fold >"$STACK/fold.tsv" || wrong "campusd --fold failed: $(tail -n 1 "$STACK/log/fold.log")"
     # as PostgreSQL writes JSON
     "$PG_BIN/psql" -XAtq -v ON_ERROR_STOP=1 "$CAMPUS_PG" -c 'create temp table fold (id text, json jsonb)' \
         -c "copy fold from stdin with $PLAIN" -c "copy fold to stdout with $PLAIN" <"$STACK/fold.tsv" |

@@ -27,17 +27,8 @@ read_options() {
 }
 
 begin() {
-    STACK=$(mktemp -d "${TMPDIR:-/tmp}/campus-outage.XXXXXX")
-    chmod 711 "$STACK"
     trap finish EXIT
-    trap 'exit 130' INT TERM
-    stack_open
-    pg_start
-    broker_start
-    "$BIN/campus-sim" city --out "$STACK/city" --seed 1 --pupils "$CARDS" --schools $((CARDS / 650)) >/dev/null ||
-        die "campus-sim city failed"
-    campusctl import "$STACK/city" >/dev/null || die "campusctl import failed"
-    campusctl fences import "$STACK/city/fences.geojson" --datum wgs84 >/dev/null || die "campusctl fences import failed"
+    stack_city outage --pupils "$CARDS" --schools $((CARDS / 650))
     campusd_start
 }
 
@@ -45,7 +36,7 @@ finish() {
     local status=$?
     trap - EXIT
     stack_stop
-    ((status == 0)) && rm -rf "$STACK" "$RUN" "$DATA" || say "what was left lies in $STACK"
+    ((status == 0)) && stack_remove || say "what was left lies in $STACK"
     exit "$status"
 }
 

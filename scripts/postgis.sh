@@ -31,7 +31,7 @@ run_postgis() {
     BEST_MS=''
     STACK=$(mktemp -d "${TMPDIR:-/tmp}/campus-postgis.XXXXXX")
     chmod 711 "$STACK"
-    trap 'stack_stop; rm -rf "$STACK" "$RUN" "$DATA"' EXIT
+    trap 'stack_stop; stack_remove' EXIT
     trap 'exit 130' INT TERM
     stack_open
     pg_start

@@ -355,3 +355,34 @@ stack_stop() {
     broker_stop
     pg_stop
 }
+
+# ---- what commands build on ----
+
+# stack_city NAME OPTION...: a stack of its own in a new folder, with an invented city (campus-sim's options) in its registry.
+stack_city() {
+    local name=$1
+    shift
+    STACK=$(mktemp -d "${TMPDIR:-/tmp}/campus-$name.XXXXXX")
+    chmod 711 "$STACK"
+    trap 'exit 130' INT TERM
+    stack_open
+    pg_start
+    broker_start
+    {
+        "$BIN/campus-sim" city --out "$STACK/city" --seed 1 "$@" || die "campus-sim city failed"
+        campusctl import "$STACK/city" || die "campusctl import failed"
+        campusctl fences import "$STACK/city/fences.geojson" --datum wgs84 || die "campusctl fences import failed"
+    } >"$STACK/log/city.log"
+}
+
+stack_remove() {
+    rm -rf "$STACK" "$RUN" "$DATA"
+}
+
+# journal_fold NAME: what an undisturbed campusd raises over a copy of the segments alone: id, tab, JSON. It leaves $STACK/NAME.
+journal_fold() {
+    mkdir "$STACK/$1"
+    cp "$STACK"/journal/*.seg "$STACK/$1/"
+    sed -e "s|$STACK/journal|$STACK/$1|" -e "s|$CAMPUS_CONTROL|$CAMPUS_CONTROL.fold|" "$STACK/campus.yaml" >"$STACK/$1.yaml"
+    "$BIN/campusd" --config "$STACK/$1.yaml" --fold 2>"$STACK/log/$1.log"
+}

@@ -28,13 +28,6 @@ walk() {
     trace_publish "$1" "$STACK/$1.csv"
 }
 
-fold() { # NAME OPTION...
-    mkdir "$STACK/$1"
-    cp "$STACK"/journal/*.seg "$STACK/$1/"
-    sed -e "s|$STACK/journal|$STACK/$1|" -e "s|$CAMPUS_CONTROL|$CAMPUS_CONTROL.fold|" "$STACK/campus.yaml" >"$STACK/$1.yaml"
-    "$BIN/campusd" --config "$STACK/$1.yaml" --fold 2>"$STACK/log/$1.log" | cut -f 1 | sort
-}
-
 snapshot_past() {
     (($(status_of snapshot.position) > $1))
 }
@@ -58,7 +51,15 @@ walk second 113.2
 wait_archived
 check_publishers
 expect_equal "told under the old fence and the new one" "$(archived | sed 's/-.*//' | paste -sd' ')" "entered entered"
-expect_equal "raised by the journal alone" "$(fold again)" "$(archived)"
+expect_equal "raised by the journal alone" "$(journal_fold again | cut -f 1 | sort)" "$(archived)"
+campusd_kill9
+mapfile -t snapshots < <(ls "$STACK"/journal/snapshot-*)
+expect_equal "snapshots kept" "${#snapshots[@]}" 2
+printf 'damaged' | dd of="${snapshots[1]}" bs=1 seek=1000 conv=notrunc status=none
+campusd_start
+expect_equal "the newest is damaged: it began at the other" "$(printf %016x "$(status_of snapshot.began_at)")" "${snapshots[0]##*-}"
+expect "the log says so" grep -q "snapshot.passed_over.*${snapshots[1]##*/}: damaged" "$STACK/log/campusd.log"
+expect_equal "raised again under a damaged one" "$(status_of engine.alerts.entered)" 2
 campusd_kill9
 rm "$STACK"/journal/snapshot-*
 campusd_start
