@@ -456,7 +456,8 @@ void recovery_upkeep(struct campusd *campusd)
     if (recovery->tried_ms == 0) {
         recovery->tried_ms = now_ms; /* the first one is due after as long as the others */
     }
-    bool due = now_ms - recovery->tried_ms >= (int64_t)campusd->config->snapshot_every_s * 1000;
+    bool due = recovery->in_the_way ||
+               now_ms - recovery->tried_ms >= (int64_t)campusd->config->snapshot_every_s * 1000;
     if (due && !recovery->busy && !recovery->is_aside && recovery->has_rules &&
         !campusd->stopping && campusd->bridge != NULL && campusd->trouble.text[0] == '\0' &&
         campusd->durable > recovery->pos && alert_flow_recorded(campusd->alerts)) {
@@ -473,6 +474,20 @@ uint64_t recovery_keeps_from(const struct campusd *campusd)
         pos = kept->items[i].replay_from < pos ? kept->items[i].replay_from : pos;
     }
     return pos;
+}
+
+void recovery_in_the_way(struct campusd *campusd, bool is_in_the_way)
+{
+    struct recovery *recovery = &campusd->recovery;
+    recovery->in_the_way = is_in_the_way;
+    if (is_in_the_way && campusd->trouble.text[0] != '\0' && !recovery->busy) {
+        recovery->is_aside = false;
+        recovery->kept = (struct snapshots_kept){0};
+        snapshot_remove_all(campusd->config->journal_directory);
+        log_event(
+            LOG_WARN, "snapshot.given_up",
+            LOG_STR("effect", "the journal has room; a restart before the next one knows less"));
+    }
 }
 
 void recovery_free(struct campusd *campusd)

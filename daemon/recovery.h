@@ -44,7 +44,7 @@ struct recovery {
     int64_t journal_since_ms; /* registries of before are needed by no replay */
     enum status status;
     struct status_detail detail;
-    bool busy, is_aside, failed;
+    bool busy, is_aside, failed, in_the_way;
     /* for the status */
     uint64_t made, failures, pause_us, pause_us_max, bytes, pos, load_ms;
 };
@@ -62,6 +62,10 @@ void recovery_upkeep(struct campusd *campusd);
 void recovery_durable(struct campusd *campusd);
 /* The journal is needed from here on. */
 uint64_t recovery_keeps_from(const struct campusd *campusd);
+/* Once a second, after recovery_keeps_from: does that alone keep a journal near its limit from being trimmed?
+ * Then a snapshot is due at once; where the journal cannot write any more none can be made, and those that
+ * are kept are given up: a restart knows less history. */
+void recovery_in_the_way(struct campusd *campusd, bool is_in_the_way);
 void recovery_free(struct campusd *campusd);
 
 #endif

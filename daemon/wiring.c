@@ -300,7 +300,8 @@ static void trim_journal(struct campusd *campusd)
     const uint64_t done = campusd_alerts_done(campusd);
     pos = pos < archive.position ? pos : archive.position;
     pos = pos < done ? pos : done;
-    uint64_t needed = recovery_keeps_from(campusd);
+    const uint64_t needed = recovery_keeps_from(campusd);
+    recovery_in_the_way(campusd, journal_pressed(campusd) && needed < pos);
     pos = pos < needed ? pos : needed;
     uint32_t removed = pos > 0 ? journal_trim(campusd->journal, pos) : 0;
     if (removed > 0) {

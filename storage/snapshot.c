@@ -216,6 +216,25 @@ static void note_kept(int dir_fd, const uint64_t *positions, uint32_t count,
     }
 }
 
+static void remove_beyond(int dir_fd, const uint64_t *positions, uint32_t count, uint32_t kept)
+{
+    for (uint32_t i = kept; i < count; i++) {
+        char name[NAME_BYTES];
+        name_of(positions[i], name);
+        (void)unlinkat(dir_fd, name, 0);
+    }
+}
+
+void snapshot_remove_all(const char *directory)
+{
+    uint64_t positions[FOUND_MAX];
+    int dir_fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (dir_fd >= 0) {
+        remove_beyond(dir_fd, positions, list(dir_fd, positions), 0);
+        (void)close(dir_fd);
+    }
+}
+
 enum status snapshot_publish(const char *directory, uint64_t pos, struct snapshots_kept *ret,
                              struct status_detail *detail)
 {
@@ -231,9 +250,8 @@ enum status snapshot_publish(const char *directory, uint64_t pos, struct snapsho
     }
     uint64_t positions[FOUND_MAX];
     uint32_t count = list(dir_fd, positions);
-    for (uint32_t i = SNAPSHOTS_KEPT; i < count && status == STATUS_OK; i++) {
-        name_of(positions[i], name);
-        (void)unlinkat(dir_fd, name, 0);
+    if (status == STATUS_OK) {
+        remove_beyond(dir_fd, positions, count, SNAPSHOTS_KEPT);
     }
     note_kept(dir_fd, positions, count < SNAPSHOTS_KEPT ? count : SNAPSHOTS_KEPT, ret);
     (void)close(dir_fd);

@@ -45,6 +45,8 @@ enum status snapshot_write_aside(const char *directory, const struct snapshot *s
 /* Gives the one that was written aside its name and deletes all but the newest. */
 enum status snapshot_publish(const char *directory, uint64_t pos, struct snapshots_kept *ret,
                              struct status_detail *detail) MUST_CHECK;
+/* Deletes all: the journal alone counts. */
+void snapshot_remove_all(const char *directory);
 /* The newest whole one of that journal; `bytes` holds what it points to. STATUS_NOT_FOUND: none. Damaged
  * ones and those of another journal are passed over: `detail` tells the last of them, "" if none. */
 enum status snapshot_read_newest(const char *directory, const char *journal_id,

@@ -88,6 +88,9 @@ static void the_newest_comes_back_and_two_are_kept(void **state)
     assert_int_equal(kept.items[1].replay_from, 4089);
     path_of(100, path);
     assert_int_equal(stat(path, &info), -1);
+    snapshot_remove_all(directory);
+    assert_int_equal(read_newest(JOURNAL, &bytes, &snapshot, &kept, &detail), STATUS_NOT_FOUND);
+    assert_int_equal(kept.count, 0);
     buffer_release(&bytes);
 }
 
