@@ -34,7 +34,7 @@ heard_by() { # NAME TYPES
     [[ $(types "$1") == "$2" ]]
 }
 
-say() { # SEQ FIX-HEX|'' [SIGNAL-HEX]
+card_says() { # SEQ FIX-HEX|'' [SIGNAL-HEX]
     mosquitto_pub -h 127.0.0.1 -p "$BROKER_PORT" -q 1 -t campus/v1/s1/card/card/up -s \
         < <(unhex "$(pb_report "$1" "$2")${3:+$(field_bytes 7 "$3")}") || bad "mosquitto_pub failed"
 }
@@ -46,10 +46,10 @@ ticks() {
 listen school campus/v1/s1/alerts
 listen parent campus/v1/guardian/g-card/alerts
 now=$(date +%s)000
-say 1 "$(pb_fix $((now - 20000)) 362000000 1131000000)"
-say 2 '' "$(field_fixed64 1 $((now - 10000)))$(field_varint 2 4)"
+card_says 1 "$(pb_fix $((now - 20000)) 362000000 1131000000)"
+card_says 2 '' "$(field_fixed64 1 $((now - 10000)))$(field_varint 2 4)"
 wait_until 20 "the card to be switched off" heard_by school powered_off || bad "the school heard: $(types school)"
-say 3 "$(pb_fix "$now" 362000000 1131000000)"
+card_says 3 "$(pb_fix "$now" 362000000 1131000000)"
 wait_until 20 "the card to be heard again" heard_by school "powered_off heard" || bad "the school heard: $(types school)"
 for key in cards_silent cards_off cards_low; do
     expect_equal "engine.$key" "$(status_of "engine.$key")" 0

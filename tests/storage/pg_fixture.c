@@ -211,3 +211,19 @@ const char *pg_fixture_ask(PGconn *conn, const char *sql)
     PQclear(result);
     return value;
 }
+
+struct pg_fixture server;
+
+int server_start(void **state)
+{
+    (void)state;
+    pg_fixture_start(&server);
+    return 0;
+}
+
+int server_stop(void **state)
+{
+    (void)state;
+    pg_fixture_stop(&server);
+    return 0;
+}

@@ -26,6 +26,11 @@ struct pg_fixture {
 void pg_fixture_start(struct pg_fixture *fixture);
 void pg_fixture_stop(struct pg_fixture *fixture); /* and removes the folder */
 
+/* The one of a test program, for cmocka's group. */
+extern struct pg_fixture server;
+int server_start(void **state);
+int server_stop(void **state);
+
 /* Immediate stop: every backend dies without a word, as in a crash; then up again, recovered. */
 void pg_fixture_crash(struct pg_fixture *fixture);
 void pg_fixture_up(struct pg_fixture *fixture);

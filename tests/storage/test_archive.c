@@ -22,7 +22,6 @@
 #define DAY_ONE 1772409600000
 #define DAY_MS  86400000
 
-static struct pg_fixture server;
 static uint64_t seed;
 
 /* ---- events as a pure function of where they stand: what the archive must hold ---- */
@@ -866,20 +865,6 @@ static void conninfo_that_does_not_parse_is_refused_at_open(void **state)
     assert_int_equal(uv_loop_close(&loop), 0);
 }
 
-static int start_server(void **state)
-{
-    (void)state;
-    pg_fixture_start(&server);
-    return 0;
-}
-
-static int stop_server(void **state)
-{
-    (void)state;
-    pg_fixture_stop(&server);
-    return 0;
-}
-
 int main(void)
 {
     const char *given = getenv("SEED");
@@ -906,5 +891,5 @@ int main(void)
             a_server_that_cannot_be_reached_is_tried_until_it_can_and_close_never_waits_for_it),
         cmocka_unit_test(host_names_are_resolved_on_the_loop_and_a_bad_one_is_told),
     };
-    return cmocka_run_group_tests(tests, start_server, stop_server);
+    return cmocka_run_group_tests(tests, server_start, server_stop);
 }

@@ -14,8 +14,6 @@
 #include "storage/archive_copy.h"
 #include "storage/pg_uv.h"
 
-static struct pg_fixture server;
-
 struct link {
     uv_loop_t loop;
     struct pg_uv *pg;
@@ -254,20 +252,6 @@ static void it_can_be_closed_in_every_state(void **state)
     }
 }
 
-static int start_server(void **state)
-{
-    (void)state;
-    pg_fixture_start(&server);
-    return 0;
-}
-
-static int stop_server(void **state)
-{
-    (void)state;
-    pg_fixture_stop(&server);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -279,5 +263,5 @@ int main(void)
         cmocka_unit_test(a_connection_lost_while_idle_is_noticed_and_made_anew),
         cmocka_unit_test(it_can_be_closed_in_every_state),
     };
-    return cmocka_run_group_tests(tests, start_server, stop_server);
+    return cmocka_run_group_tests(tests, server_start, server_stop);
 }

@@ -16,8 +16,6 @@
 #include "pg_fixture.h"
 #include "storage/registry.h"
 
-static struct pg_fixture server;
-
 /* ---- a database of its own for each test ---- */
 
 struct base {
@@ -743,20 +741,6 @@ static void a_cache_with_a_right_checksum_over_wrong_bytes_is_refused_or_sound(v
     tear_down(&base);
 }
 
-static int start_server(void **state)
-{
-    (void)state;
-    pg_fixture_start(&server);
-    return 0;
-}
-
-static int stop_server(void **state)
-{
-    (void)state;
-    pg_fixture_stop(&server);
-    return 0;
-}
-
 /* Kept under the name of its content, until it is old and nobody names it. */
 static void kept_registries_are_forgotten_when_nobody_names_them(void **state)
 {
@@ -813,5 +797,5 @@ int main(void)
         cmocka_unit_test(a_cache_with_a_right_checksum_over_wrong_bytes_is_refused_or_sound),
         cmocka_unit_test(kept_registries_are_forgotten_when_nobody_names_them),
     };
-    return cmocka_run_group_tests(tests, start_server, stop_server);
+    return cmocka_run_group_tests(tests, server_start, server_stop);
 }
