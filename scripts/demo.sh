@@ -30,7 +30,7 @@ caught_up() {
 }
 
 wait_caught_up() {
-    TARGET=$(status_of journal.durable)
+    TARGET=$(status_of journal.appended)
     wait_until 120 "the archive to catch up" caught_up || die "the archive does not catch up: see $STACK/log"
 }
 

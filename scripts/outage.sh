@@ -76,7 +76,7 @@ archive_past() {
 catch_up() {
     local rows begun now deadline=$((SECONDS + 900))
     rows=$(status_of archive.rows)
-    TARGET=$(status_of journal.durable)
+    TARGET=$(status_of journal.appended)
     pg_start
     begun=$(date +%s%N)
     until archive_past; do
