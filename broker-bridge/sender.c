@@ -20,7 +20,7 @@ struct sent_report {
     struct sent_report *next;
     uint64_t seq;
     size_t size;
-    bool sent;
+    bool sent, urgent;
     char bytes[];
 };
 
@@ -30,7 +30,9 @@ struct sender {
     uint32_t epoch;
     uint64_t last_seq, highest_sent;
     struct sent_report *first, *last, *next_to_send;
+    struct sent_report *urgent; /* the first that waits for no other, NULL: none has to go */
     uint32_t kept;
+    uint32_t window; /* reports on the way at most */
     uint64_t retry_at_ms;
     uint32_t retry_ms;
     bool ready, conflict;
@@ -138,10 +140,21 @@ static void check_settled(struct sender_hub *hub)
     }
 }
 
+static struct sent_report *next_urgent(struct sent_report *report)
+{
+    while (report != NULL && !report->urgent) {
+        report = report->next;
+    }
+    return report;
+}
+
 static void drop_first(struct sender_hub *hub, struct sender *sender)
 {
     struct sent_report *report = sender->first;
     sender->first = report->next;
+    if (sender->urgent == report) {
+        sender->urgent = next_urgent(report->next);
+    }
     if (sender->next_to_send == report) {
         sender->next_to_send = report->next;
     }
@@ -158,16 +171,23 @@ static void tell_progress(struct sender_hub *hub, uint32_t no)
     check_settled(hub);
 }
 
-static bool may_send(const struct sender_hub *hub, const struct sender *sender)
+/* What the sender may send now, NULL: nothing. */
+static struct sent_report *pick(const struct sender_hub *hub, const struct sender *sender)
 {
-    const struct sent_report *first = sender->first, *next = sender->next_to_send;
-    return next != NULL && first != NULL && !sender->conflict &&
-           (hub->no_receipts || next->seq - first->seq < SEQUENCE_WINDOW);
+    const struct sent_report *first = sender->first;
+    if (first == NULL || sender->conflict) {
+        return NULL;
+    }
+    if (sender->urgent != NULL && sender->urgent->seq - first->seq < SEQUENCE_WINDOW) {
+        return sender->urgent;
+    }
+    struct sent_report *next = sender->next_to_send;
+    return next != NULL && (hub->no_receipts || next->seq - first->seq < sender->window) ? next
+                                                                                         : NULL;
 }
 
-static void note_sent(struct sender_hub *hub, struct sender *sender)
+static void note_sent(struct sender_hub *hub, struct sender *sender, struct sent_report *report)
 {
-    struct sent_report *report = sender->next_to_send;
     if (report->sent) {
         hub->stats.resent++;
     } else {
@@ -178,7 +198,12 @@ static void note_sent(struct sender_hub *hub, struct sender *sender)
     }
     report->sent = true;
     sender->highest_sent = report->seq > sender->highest_sent ? report->seq : sender->highest_sent;
-    sender->next_to_send = report->next;
+    if (report == sender->urgent) {
+        sender->urgent = next_urgent(report->next);
+    }
+    if (report == sender->next_to_send) {
+        sender->next_to_send = report->next;
+    }
 }
 
 /* One report of the first sender that is ready. false: the connection takes no more now. */
@@ -186,9 +211,10 @@ static bool send_next(struct sender_hub *hub)
 {
     uint32_t no = hub->ready_first;
     struct sender *sender = &hub->senders[no];
-    if (may_send(hub, sender)) {
+    struct sent_report *report = pick(hub, sender);
+    if (report != NULL) {
         char topic[TOPIC_BYTES_MAX];
-        struct text payload = {sender->next_to_send->bytes, sender->next_to_send->size};
+        struct text payload = {report->bytes, report->size};
         (void)snprintf(topic, sizeof topic, "campus/v1/%s/%s/%s/up", sender->school,
                        sender->kind == ORIGIN_CARD ? "card" : "gate", sender->id);
         enum status status = mqtt_link_publish(hub->link, topic, payload, 1, NULL);
@@ -196,7 +222,7 @@ static bool send_next(struct sender_hub *hub)
             ASSERT(status != STATUS_INVALID); /* ids were checked when the hub was opened */
             return false;
         }
-        note_sent(hub, sender);
+        note_sent(hub, sender, report);
         if (hub->no_receipts) {
             hub->inflight++;
             drop_first(hub, sender);
@@ -204,7 +230,7 @@ static bool send_next(struct sender_hub *hub)
     }
     hub->ready_first = sender->next_ready;
     sender->ready = false;
-    if (may_send(hub, sender)) {
+    if (pick(hub, sender) != NULL) {
         make_ready(hub, no);
     }
     if (hub->no_receipts) {
@@ -224,11 +250,15 @@ static void pump(struct sender_hub *hub)
     hub->pumping = false;
 }
 
+/* From the oldest, which asks alone: its receipt covers what is there already, and when nobody is in
+ * time to answer, what is sent again must not be more than what waits anyway. */
 static void resend(struct sender_hub *hub, uint32_t no)
 {
     struct sender *sender = &hub->senders[no];
     sender->next_to_send = sender->first;
+    sender->urgent = next_urgent(sender->first);
     if (sender->first != NULL) {
+        sender->window = sender->first->sent ? 1 : sender->window;
         make_ready(hub, no);
     }
 }
@@ -280,7 +310,8 @@ static void take_receipt(struct sender_hub *hub, uint32_t no, const struct recei
     hub->stats.receipted += before - hub->kept;
     sender->retry_ms = hub->retry_min_ms;
     sender->retry_at_ms = uv_now(hub->loop) + sender->retry_ms;
-    if (may_send(hub, sender)) {
+    sender->window = sender->window < SEQUENCE_WINDOW / 2 ? 2 * sender->window : SEQUENCE_WINDOW;
+    if (pick(hub, sender) != NULL) {
         make_ready(hub, no);
     }
     tell_progress(hub, no);
@@ -379,6 +410,16 @@ static enum status encode(struct sender_hub *hub, struct sender *sender, const s
     return buffer_status(&hub->payload);
 }
 
+static bool is_urgent(const struct event *events, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        if (events[i].type == EVENT_SIGNAL && events[i].kind == SIGNAL_SOS) {
+            return true;
+        }
+    }
+    return false;
+}
+
 enum status sender_add(struct sender_hub *hub, uint32_t no, const struct event *events,
                        const char *const *cards, uint32_t event_count)
 {
@@ -397,7 +438,9 @@ enum status sender_add(struct sender_hub *hub, uint32_t no, const struct event *
     if (report == NULL) {
         return STATUS_NO_MEMORY;
     }
-    *report = (struct sent_report){.seq = ++sender->last_seq, .size = hub->payload.size};
+    *report = (struct sent_report){.seq = ++sender->last_seq,
+                                   .size = hub->payload.size,
+                                   .urgent = !hub->no_receipts && is_urgent(events, event_count)};
     memcpy(report->bytes, hub->payload.data, hub->payload.size);
     if (sender->first == NULL) {
         sender->first = report;
@@ -407,6 +450,9 @@ enum status sender_add(struct sender_hub *hub, uint32_t no, const struct event *
     sender->last = report;
     if (sender->next_to_send == NULL) {
         sender->next_to_send = report;
+    }
+    if (sender->urgent == NULL && report->urgent) {
+        sender->urgent = report;
     }
     sender->kept++;
     hub->kept++;
@@ -493,6 +539,7 @@ static enum status copy_identity(struct sender_hub *hub, uint32_t no,
     sender->kind = identity->kind;
     sender->epoch = identity->epoch;
     sender->retry_ms = hub->retry_min_ms;
+    sender->window = SEQUENCE_WINDOW;
     sender->next_ready = NOBODY;
     *place = no;
     return STATUS_OK;

@@ -1,9 +1,10 @@
 /*
  * sender.h - the cards' and gates' side of the protocol: many senders over one MQTT connection,
  * each keeping its reports until campusd's receipt covers them.
- * Know: reports are numbered from 1
- * in the order of sender_add; at most SEQUENCE_WINDOW of a sender are on the way without a receipt;
- * what has none is sent again, in order, after each reconnect and after a time without progress.
+ * Know: reports are numbered from 1 in the order of sender_add; at most SEQUENCE_WINDOW of a sender
+ * are on the way without a receipt. After a reconnect, and after a time without progress, the oldest
+ * is sent again alone; each receipt doubles what may follow it, in order, up to the window again. So a
+ * server that is behind gets no more than it can take. A report with an SOS waits for none before it.
  * Nothing here survives the process.
  * Memory: own; callbacks' texts live until they return.
  * Threads: loop thread.

@@ -2,7 +2,7 @@
  * sequence.h - which reports of a sender are here already.
  * Know: everything up to `durable_to` is here; bit i of `ahead` says that durable_to + 1 + i is.
  * The receipt that goes down is durable_to. A sender keeps what has no receipt, re-sends it in
- * order after each reconnect, has at most SEQUENCE_WINDOW reports on the way, and says with
+ * order, has at most SEQUENCE_WINDOW reports on the way, and says with
  * keep_from what it still holds: nothing below will come again.
  * Threads: loop thread.
  */

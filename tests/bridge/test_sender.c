@@ -21,7 +21,7 @@ struct server {
     struct mqtt_link *link;
     struct arena arena;
     struct sequence sequences[CARDS_MAX]; /* by the number in the id: c<number>, g<number> */
-    uint64_t news, repeats, highest, events;
+    uint64_t news, repeats, highest, latest, events;
     uint64_t out_of_order; /* new numbers that came after a higher one */
     uint32_t ignore;       /* that many messages more are not taken */
     bool mute;             /* takes, and sends no receipt */
@@ -91,6 +91,7 @@ static void on_report(void *context, struct mqtt_link *link, struct text name, s
     const struct text digits = {topic.sender.at + 1, topic.sender.length - 1};
     assert_int_equal(text_to_i64(digits, &number), STATUS_OK);
     struct sequence *sequence = &server->sequences[number];
+    server->latest = report.seq;
     if (sequence_seen(sequence, report.epoch, report.seq)) {
         server->repeats++;
     } else {
@@ -186,6 +187,14 @@ static void open_hub(const struct sender_identity *identities, uint32_t count,
 
 static const struct sender_identity one_card[] = {{ORIGIN_CARD, "s1", "c0", EPOCH}};
 
+static enum status add_sos(void)
+{
+    const struct event sos = {.time_ms = 1789999990000, .type = EVENT_SIGNAL, .kind = SIGNAL_SOS};
+    enum status status = sender_add(f.hub, 0, &sos, NULL, 1);
+    f.reports += status == STATUS_OK ? 1 : 0;
+    return status;
+}
+
 static enum status add_fix(uint32_t no)
 {
     const struct event fix = {.time_ms = 1789999990000,
@@ -224,6 +233,14 @@ static bool has_repeats(void *context)
 {
     (void)context;
     return f.server.repeats >= f.wanted;
+}
+
+static bool was_sent_again(void *context)
+{
+    struct sender_stats stats;
+    (void)context;
+    sender_stats(f.hub, &stats);
+    return stats.resent >= f.wanted;
 }
 
 static bool has_conflict(void *context)
@@ -404,6 +421,70 @@ static void repeats_become_rarer_while_nobody_answers(void **state)
     assert_int_equal(f.server.news, 1);
 }
 
+static void what_is_sent_again_is_the_oldest_alone_and_nothing_new_follows(void **state)
+{
+    (void)state;
+    f.server.mute = true;
+    open_hub(one_card, 1, (struct sender_options){.retry_min_ms = 20, .retry_max_ms = 20});
+    for (uint32_t i = 0; i < 30; i++) {
+        assert_int_equal(add_fix(0), STATUS_OK);
+    }
+    wait_news(30);
+    f.wanted = 3;
+    loop_until(&loop, has_repeats, NULL);
+    assert_int_equal(add_fix(0), STATUS_OK);
+    f.wanted = 5;
+    loop_until(&loop, has_repeats, NULL);
+    assert_int_equal(f.server.news, 30);
+    assert_int_equal(f.server.latest, 1); /* and so were all the repeats */
+    f.server.mute = false;
+    loop_until(&loop, is_settled, NULL);
+    assert_int_equal(f.server.news, 31);
+}
+
+static void after_a_loss_the_first_receipt_covers_what_is_there(void **state)
+{
+    (void)state;
+    f.server.mute = true;
+    open_hub(one_card, 1, (struct sender_options){0});
+    for (uint32_t i = 0; i < 30; i++) {
+        assert_int_equal(add_fix(0), STATUS_OK);
+    }
+    wait_news(30);
+    f.server.mute = false;
+    broker_kill(&broker, SIGKILL);
+    broker_start(&broker);
+    loop_until(&loop, is_settled, NULL);
+    struct sender_stats stats;
+    sender_stats(f.hub, &stats);
+    assert_in_range(stats.resent, 1, 29); /* 1, but for what came before the server subscribed */
+}
+
+static void an_sos_waits_for_no_report_before_it(void **state)
+{
+    (void)state;
+    f.server.ignore = 1000000;
+    open_hub(one_card, 1, (struct sender_options){.retry_min_ms = 20, .retry_max_ms = 20});
+    assert_int_equal(add_fix(0), STATUS_OK);
+    f.wanted = 3;
+    loop_until(&loop, was_sent_again, NULL);
+    assert_int_equal(add_fix(0), STATUS_OK);
+    assert_int_equal(add_fix(0), STATUS_OK);
+    f.server.ignore = 0;
+    f.server.mute = true;
+    assert_int_equal(add_sos(), STATUS_OK);
+    struct sender_stats stats;
+    sender_stats(f.hub, &stats);
+    assert_int_equal(stats.sent, 2);
+    f.wanted = 3;
+    loop_until(&loop, has_repeats, NULL);
+    assert_int_equal(f.server.news, 2); /* the oldest, and the SOS behind two that wait */
+    assert_int_equal(f.server.highest, 4);
+    f.server.mute = false;
+    loop_until(&loop, is_settled, NULL);
+    assert_int_equal(f.server.sequences[0].durable_to, 4);
+}
+
 static void without_a_wish_for_receipts_the_brokers_word_is_enough(void **state)
 {
     (void)state;
@@ -504,6 +585,9 @@ int main(void)
         T(without_receipts_the_window_and_the_queue_are_the_limit),
         T(what_has_no_receipt_in_time_is_sent_again_in_order),
         T(repeats_become_rarer_while_nobody_answers),
+        T(what_is_sent_again_is_the_oldest_alone_and_nothing_new_follows),
+        T(after_a_loss_the_first_receipt_covers_what_is_there),
+        T(an_sos_waits_for_no_report_before_it),
         T(without_a_wish_for_receipts_the_brokers_word_is_enough),
         T(a_receipt_of_a_later_life_is_a_conflict_and_of_an_earlier_one_is_not),
         T(a_receipt_for_numbers_that_were_never_sent_is_a_conflict),
