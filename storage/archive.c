@@ -21,6 +21,7 @@ enum {
     BATCH_BYTES_MAX = 32 << 20,
     EVENT_BYTES = 48, /* of the journal, at least, for a row */
     KNOWN_DAYS = 16,
+    SQL_BYTES = 4096,
     UPKEEP_ROWS = 200000, /* about a second of the server */
     UPKEEP_IDLE_MS = 60000,
     UPKEEP_BACKLOG_BATCHES = 4, /* with more on the way, upkeep waits */
@@ -740,7 +741,8 @@ enum status archive_open(uv_loop_t *loop, const struct archive_options *options,
     archive->retried_pos = UINT64_MAX;
     archive->journal_directory = strdup(options->journal_directory);
     archive->journal_id = strdup(options->journal_id);
-    buffer_init(&archive->sql, 65536);
+    buffer_init(&archive->sql, SQL_BYTES);
+    (void)buffer_extend(&archive->sql, SQL_BYTES); /* room for every query, for good */
     for (size_t i = 0; i < 2; i++) {
         struct batch *batch = &archive->batches[i];
         batch->magic = BATCH_MAGIC;
@@ -749,7 +751,8 @@ enum status archive_open(uv_loop_t *loop, const struct archive_options *options,
         archive_rows_init(&batch->rows);
     }
     enum status status = STATUS_OK;
-    if (archive->journal_directory == NULL || archive->journal_id == NULL) {
+    if (archive->journal_directory == NULL || archive->journal_id == NULL ||
+        buffer_status(&archive->sql) != STATUS_OK) {
         status = status_detail_set(detail, STATUS_NO_MEMORY, "archive: no memory");
     } else {
         status = open_connection(archive, options->conninfo, detail);

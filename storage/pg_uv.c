@@ -667,14 +667,35 @@ static void on_timer(uv_timer_t *timer)
 
 /* ---- lifecycle ---- */
 
-static char *copy_setting(const PQconninfoOption *info, const char *keyword)
+static const char *setting(const PQconninfoOption *info, const char *keyword)
 {
     for (; info != NULL && info->keyword != NULL; info++) {
         if (strcmp(info->keyword, keyword) == 0 && info->val != NULL && info->val[0] != '\0') {
-            return strdup(info->val);
+            return info->val;
         }
     }
     return NULL;
+}
+
+/* false: no memory. */
+static bool copy_setting(const char *value, char **ret)
+{
+    *ret = value != NULL ? strdup(value) : NULL;
+    return value == NULL || *ret != NULL;
+}
+
+/* What the operator says of the place, else what the environment says, as libpq would read it. */
+static bool copy_place(struct pg_uv *pg, const PQconninfoOption *defaults)
+{
+    const char *hostaddr = setting(pg->info, "hostaddr"), *host = setting(pg->info, "host");
+    const char *port = setting(pg->info, "port");
+    if (host == NULL && hostaddr == NULL) {
+        hostaddr = setting(defaults, "hostaddr");
+        host = setting(defaults, "host");
+    }
+    port = port != NULL ? port : setting(defaults, "port");
+    return copy_setting(hostaddr, &pg->hostaddrs) && copy_setting(host, &pg->hosts) &&
+           copy_setting(port, &pg->ports);
 }
 
 static enum status read_conninfo(struct pg_uv *pg, const char *conninfo,
@@ -688,27 +709,16 @@ static enum status read_conninfo(struct pg_uv *pg, const char *conninfo,
         PQfreemem(words);
         return status;
     }
-    char *service = copy_setting(pg->info, "service");
-    if (service != NULL) {
-        free(service);
+    if (setting(pg->info, "service") != NULL) {
         return status_detail_set(
             detail, STATUS_INVALID,
             "conninfo: service= is not taken here: write host, port and dbname");
     }
-    /* what the environment says of the place, as libpq would read it */
     PQconninfoOption *defaults = PQconndefaults();
-    pg->hostaddrs = copy_setting(pg->info, "hostaddr");
-    pg->hosts = copy_setting(pg->info, "host");
-    if (pg->hosts == NULL && pg->hostaddrs == NULL) {
-        pg->hostaddrs = copy_setting(defaults, "hostaddr");
-        pg->hosts = copy_setting(defaults, "host");
-    }
-    pg->ports = copy_setting(pg->info, "port");
-    if (pg->ports == NULL) {
-        pg->ports = copy_setting(defaults, "port");
-    }
+    bool copied = defaults != NULL && copy_place(pg, defaults);
     PQconninfoFree(defaults);
-    return STATUS_OK;
+    return copied ? STATUS_OK
+                  : status_detail_set(detail, STATUS_NO_MEMORY, "no memory for a connection");
 }
 
 static void on_timer_closed(uv_handle_t *handle)
