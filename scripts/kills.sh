@@ -14,6 +14,7 @@ SNAPSHOT_EVERY_S=2 # restarts begin at snapshots, and tell the same all the same
 SEED='' KILLS=200 RATE=13400 CARDS=134000 PAUSE_MS=3000 KEEP=''
 LOAD_SECONDS=7200 # longer than any run; the load ends when the kills are done
 PATIENCE_S=180
+FLOW_S=2
 WRONG=0
 PLAIN="(format csv, delimiter E'\\t', quote E'\\b')"
 
@@ -66,9 +67,13 @@ start_one() {
     esac
 }
 
-# Ready, not yet through what the broker kept for it: the next kill may come before.
+# Connected to everything, and through what the broker had kept for it: new reports flow again, FLOW_S seconds' worth. Without
+# that a broker is killed again and again with the same queue, which grows, and nothing new is ever under way when they die.
 back() {
-    [[ $(status_of state) == ready ]]
+    campusctl status 2>/dev/null | awk -F= -v before="$REPORTS" -v enough=$((RATE * FLOW_S)) '
+        $1 == "state" {ready = $2 == "ready"} $1 == "brokers.up" {up = $2} $1 == "archive.connected" {connected = $2}
+        $1 == "reports" {reports = $2}
+        END {exit !(ready && up == 1 && connected && reports - before >= enough)}'
 }
 
 # draw_victims: VICTIMS in the order in which they die, KIND for the count.
@@ -98,6 +103,7 @@ one_kill() {
     draw_victims
     draw "$PAUSE_MS"
     nap_ms "$DRAWN"
+    REPORTS=$(status_of reports)
     running "$STACK/run/load.pid" || die "the load ended early: see $STACK/log/load.log"
     for victim in "${VICTIMS[@]}"; do kill_one "$victim"; done
     COUNT[$KIND]=$((${COUNT[$KIND]:-0} + 1))
@@ -111,6 +117,7 @@ one_kill() {
         COUNT[at_start]=$((${COUNT[at_start]:-0} + 1))
         campusd_spawn
     fi
+    [[ " ${VICTIMS[*]} " != *' campusd '* ]] || REPORTS=0
     wait_until 120 "everything to be back after kill $1 ($KIND: ${VICTIMS[*]}$again)" back ||
         die "it does not come back; seed $SEED; logs in $STACK/log"
 }
