@@ -12,6 +12,8 @@
 #include "broker-bridge/sender.h"
 
 enum { KEEPERS_MAGIC = 0x4c4b4550, ROOM_WAIT_MS = 300000, TURN_US = 1000 };
+/* A server that restarts is not asked by a whole city at once meanwhile. */
+enum { RETRY_MS_MIN = 5000, RETRIES_PER_MS_MAX = 7 };
 
 struct load_keepers {
     uint32_t magic;
@@ -66,6 +68,7 @@ static enum status open_hub(struct load_keepers *keepers, const char *url, const
         identities[i] = (struct sender_identity){ORIGIN_CARD, cards->items[i].school,
                                                  cards->items[i].id, keepers->ledger->epoch};
     }
+    const uint32_t retry_ms = cards->count / RETRIES_PER_MS_MAX;
     char id[64];
     (void)snprintf(id, sizeof id, "campus-load-%ld-cards", (long)getpid());
     const struct sender_options options = {.url = url,
@@ -74,6 +77,8 @@ static enum status open_hub(struct load_keepers *keepers, const char *url, const
                                            .identities = identities,
                                            .count = cards->count,
                                            .fleet = true,
+                                           .retry_min_ms =
+                                               retry_ms > RETRY_MS_MIN ? retry_ms : RETRY_MS_MIN,
                                            .backoff_max_ms = 1000};
     const struct sender_callbacks callbacks = {
         .context = keepers, .on_progress = on_progress, .on_conflict = on_conflict};
