@@ -145,7 +145,7 @@ few_alerts() {
 }
 
 load_reports() {
-    [[ $(status_of reports) -gt $((RATE * 2)) ]]
+    [[ $(status_of reports) -gt $((CARDS + RATE * 2)) ]]
 }
 
 finish() {
