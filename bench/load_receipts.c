@@ -14,6 +14,8 @@
 enum { KEEPERS_MAGIC = 0x4c4b4550, ROOM_WAIT_MS = 300000, TURN_US = 1000 };
 /* A server that restarts is not asked by a whole city at once meanwhile. */
 enum { RETRY_MS_MIN = 5000, RETRIES_PER_MS_MAX = 7 };
+/* Of all cards together: the broker's acknowledgements may take 40 ms (delayed ACKs), and that must not bound the rate. */
+enum { IN_FLIGHT_MAX = 16384 };
 
 struct load_keepers {
     uint32_t magic;
@@ -77,6 +79,7 @@ static enum status open_hub(struct load_keepers *keepers, const char *url, const
                                            .identities = identities,
                                            .count = cards->count,
                                            .fleet = true,
+                                           .inflight_max = IN_FLIGHT_MAX,
                                            .retry_min_ms =
                                                retry_ms > RETRY_MS_MIN ? retry_ms : RETRY_MS_MIN,
                                            .backoff_max_ms = 1000};

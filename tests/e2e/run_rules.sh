@@ -65,6 +65,13 @@ expect_equal "the newest is damaged: it began at the other" "$(printf %016x "$(s
 expect "the log says so" grep -q "snapshot.passed_over.*${snapshots[1]##*/}: damaged" "$STACK/log/campusd.log"
 expect_equal "raised again under a damaged one" "$(status_of engine.alerts.entered)" 2
 campusd_kill9
+snapshots=("$STACK"/journal/snapshot-*[0-9a-f])
+segment=$STACK/journal/0000000000000000.seg
+cp "$segment" "$STACK/whole.seg"
+truncate -s "$((16#${snapshots[0]##*-}))" "$segment" # its head counts too: shorter than any snapshot's position
+"$BIN/campusd" --config "$STACK/campus.yaml" >"$STACK/log/short.log" 2>&1
+expect_equal "a journal that ends before its snapshot is refused" "$? $(grep -c 'segments are missing' "$STACK/log/short.log")" "1 1"
+mv "$STACK/whole.seg" "$segment"
 rm "$STACK"/journal/snapshot-*
 campusd_start
 expect_equal "without a snapshot" "$(status_of snapshot.began_at) $(status_of engine.alerts.entered)" "0 2"

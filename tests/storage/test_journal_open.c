@@ -296,6 +296,68 @@ static void foreign_files_and_an_unfinished_segment_do_not_matter(void **state)
     fixture_release(&fixture);
 }
 
+static uint64_t segment_base(const struct fixture *fixture, uint32_t n)
+{
+    char path[128];
+    fixture_segment_path(fixture, n, path, sizeof path);
+    return strtoull(strrchr(path, '/') + 1, NULL, 16);
+}
+
+static void segments_below_replay_from_are_not_read_but_for_their_heads(void **state)
+{
+    (void)state;
+    static struct fixture fixture;
+    fill_segments(&fixture);
+    assert_true(fixture_segments(&fixture) >= 3);
+    const uint64_t second = segment_base(&fixture, 1);
+    char path[128];
+    fixture_segment_path(&fixture, 0, path, sizeof path);
+    size_t size;
+    unsigned char *bytes = file_read(path, &size);
+    bytes[JOURNAL_HEAD_BYTES + 40] ^= 1;
+    file_write(path, bytes, size);
+    fixture.options.replay_from = second - 1;
+    assert_int_equal(fixture_try_open(&fixture), STATUS_CORRUPT);
+    for (uint64_t from = second; from <= second + 1; from++) {
+        fixture.options.replay_from = from;
+        fixture_open(&fixture);
+        assert_int_equal(fixture.numbers[fixture.count - 1], 99);
+        assert_true(fixture.numbers[0] > 0);
+        assert_int_equal(fixture.count, 100 - fixture.numbers[0]);
+        assert_int_equal(journal_first_pos(fixture.journal), 0);
+        fixture_close(&fixture);
+    }
+    bytes[8] ^= 1; /* of the head */
+    file_write(path, bytes, size);
+    assert_int_equal(fixture_try_open(&fixture), STATUS_CORRUPT);
+    free(bytes);
+    fixture_release(&fixture);
+}
+
+static void the_id_is_told_without_opening_and_only_of_a_whole_head(void **state)
+{
+    (void)state;
+    static struct fixture fixture;
+    char id[JOURNAL_ID_BYTES + 1], path[128];
+    fixture_init(&fixture, 4096, 0);
+    assert_int_equal(journal_id_in(fixture.directory, id), STATUS_NOT_FOUND);
+    assert_int_equal(journal_id_in("/nonexistent", id), STATUS_NOT_FOUND);
+    fixture_open(&fixture);
+    assert_int_equal(journal_id_in(fixture.directory, id), STATUS_OK);
+    assert_string_equal(id, journal_id(fixture.journal));
+    fixture_close(&fixture);
+    fixture_segment_path(&fixture, 0, path, sizeof path);
+    size_t size;
+    unsigned char *bytes = file_read(path, &size);
+    file_write(path, bytes, JOURNAL_HEAD_BYTES - 1);
+    assert_int_equal(journal_id_in(fixture.directory, id), STATUS_NOT_FOUND);
+    bytes[8] ^= 1;
+    file_write(path, bytes, size);
+    assert_int_equal(journal_id_in(fixture.directory, id), STATUS_NOT_FOUND);
+    free(bytes);
+    fixture_release(&fixture);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -310,6 +372,8 @@ int main(void)
         cmocka_unit_test(a_missing_segment_in_the_middle_is_refused_and_named),
         cmocka_unit_test(a_middle_segment_that_was_cut_or_damaged_is_refused),
         cmocka_unit_test(a_segment_of_another_journal_is_refused),
+        cmocka_unit_test(segments_below_replay_from_are_not_read_but_for_their_heads),
+        cmocka_unit_test(the_id_is_told_without_opening_and_only_of_a_whole_head),
         cmocka_unit_test(foreign_files_and_an_unfinished_segment_do_not_matter),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
