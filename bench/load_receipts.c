@@ -14,8 +14,9 @@
 enum { KEEPERS_MAGIC = 0x4c4b4550, ROOM_WAIT_MS = 300000, TURN_US = 1000 };
 /* A server that restarts is not asked by a whole city at once meanwhile. */
 enum { RETRY_MS_MIN = 5000, RETRIES_PER_MS_MAX = 7 };
-/* Of all cards together: the broker's acknowledgements may take 40 ms (delayed ACKs), and that must not bound the rate. */
-enum { IN_FLIGHT_MAX = 16384 };
+/* Of all cards together: a broker's acknowledgement may take 40 ms (delayed ACKs), and libmosquitto walks through all that are
+ * in flight for each. */
+enum { IN_FLIGHT_MAX = 2048 };
 
 struct load_keepers {
     uint32_t magic;
