@@ -36,7 +36,7 @@ struct sender_options {
     bool
         fleet; /* subscribe to campus/v1/+/card/+/down and .../gate/+/down, not to each one's own */
     uint32_t queue_max; /* reports that a sender keeps or waits to send; 0: SEQUENCE_WINDOW */
-    /* A sender without progress for retry_min_ms sends again what it keeps; the time doubles up to
+    /* A sender without progress for retry_min_ms sends its oldest again; the time doubles up to
      * retry_max_ms. 0: 5000, 30000. */
     uint32_t retry_min_ms, retry_max_ms;
     uint32_t inflight_max;                   /* publishes without PUBACK; 0: 512 */

@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "core/limits.h"
 #include "core/record.h"
+#include "journal_fixture.h"
 #include "storage/archive.h"
 #include "storage/journal.h"
 #include "storage/registry.h"
@@ -481,9 +482,7 @@ static void conninfo_that_does_not_parse_is_refused_at_open(void **state)
 
 int main(void)
 {
-    const char *given = getenv("SEED");
-    seed = given != NULL ? strtoull(given, NULL, 10) : (uint64_t)clock_wall_ms();
-    (void)printf("SEED=%" PRIu64 "\n", seed);
+    seed = test_seed();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(of_several_addresses_the_one_that_answers_is_taken_again_after_a_crash),
         cmocka_unit_test(a_database_that_is_full_is_tried_until_it_has_room),

@@ -6,13 +6,11 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include <cmocka.h>
 
 #include "archive_world.h"
-#include "base/clock.h"
-#include "storage/registry.h"
+#include "journal_fixture.h"
 
 enum { REPORTS = 4, ROWS_MAX = 10, FAULTS_MAX = 2000 };
 
@@ -196,9 +194,7 @@ static void the_nth_allocation_fails(void **state)
 
 int main(void)
 {
-    const char *given = getenv("SEED");
-    seed = given != NULL ? strtoull(given, NULL, 10) : (uint64_t)clock_wall_ms();
-    (void)printf("SEED=%" PRIu64 "\n", seed);
+    seed = test_seed();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_nth_call_of_libpq_is_not_made),
         cmocka_unit_test(the_nth_call_of_libpq_is_made_and_told_to_have_failed),

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
+#include "journal_fixture.h"
 #include "pg_fixture.h"
 #include "storage/registry.h"
 #include "storage/schema.h"
@@ -384,9 +385,7 @@ static void the_questions_have_the_same_answers_flat_and_sealed(void **state)
 
 int main(void)
 {
-    const char *given = getenv("SEED");
-    seed = given != NULL ? strtoull(given, NULL, 10) : (uint64_t)clock_wall_ms();
-    (void)printf("SEED=%" PRIu64 "\n", seed);
+    seed = test_seed();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_row_comes_back_from_its_sealed_form_whatever_it_holds),
         cmocka_unit_test(pupils_hours_become_one_row_each_in_a_fifth_of_the_space),
