@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "bench/load_internal.h"
+#include "bench/load/load.h"
 
 static enum status read_text(struct load_cards *cards, const char *text, uint32_t count_max,
                              double share, struct status_detail *detail)

@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "bench/load_internal.h"
+#include "bench/load/load.h"
 
 static void each_card_counts_its_own_reports_and_each_is_found_by_its_number(void **state)
 {

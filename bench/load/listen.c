@@ -9,7 +9,7 @@
 
 #include "base/assert.h"
 #include "base/clock.h"
-#include "bench/load_internal.h"
+#include "bench/load/load.h"
 
 enum { LISTENER_MAGIC = 0x4c4c534e, KEEPALIVE_S = 30, SUBSCRIBE_WAIT_MS = 10000 };
 static const char filter[] = "campus/v1/guardian/+/alerts", schools[] = "campus/v1/+/alerts";

@@ -10,7 +10,7 @@
 
 #include "base/clock.h"
 #include "bench/figures.h"
-#include "bench/load_internal.h"
+#include "bench/load/load.h"
 #include "cli/cli.h"
 
 static const char usage[] =

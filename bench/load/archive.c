@@ -7,7 +7,7 @@
 
 #include "base/assert.h"
 #include "base/clock.h"
-#include "bench/load_internal.h"
+#include "bench/load/load.h"
 
 enum { POLL_MS = 250 };
 

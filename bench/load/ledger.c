@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "base/assert.h"
-#include "bench/load_internal.h"
+#include "bench/load/load.h"
 
 enum status load_ledger_init(struct load_ledger *ledger, uint32_t cards, uint32_t capacity)
 {

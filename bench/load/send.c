@@ -8,7 +8,7 @@
 
 #include "base/assert.h"
 #include "base/clock.h"
-#include "bench/load_internal.h"
+#include "bench/load/load.h"
 #include "core/event.h"
 #include "proto/codec.h"
 

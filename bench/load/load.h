@@ -1,15 +1,13 @@
 /*
- * load_internal.h - the parts of campus-load: cards, the ledger of what was sent, senders, keepers
- * (senders with receipts), the listener, the check of the archive.
- * Know: the main thread sends by a schedule that waits for
- * nothing; libmosquitto's threads, one a connection, write acknowledgements and alerts down.
- * Microseconds are of clock_mono_us.
+ * load.h - the parts of campus-load: cards, the ledger of what was sent, senders, keepers (senders
+ * with receipts), the listener, the check of the archive.
+ * Know: the main thread sends by a schedule that waits for nothing; libmosquitto's threads, one a
+ * connection, write acknowledgements and alerts down. Microseconds are of clock_mono_us.
  * Memory: own, from start to end of the program.
- * Threads: what a
- * function may be called from is said.
+ * Threads: what a function may be called from is said.
  */
-#ifndef BENCH_LOAD_INTERNAL_H
-#define BENCH_LOAD_INTERNAL_H
+#ifndef BENCH_LOAD_LOAD_H
+#define BENCH_LOAD_LOAD_H
 
 #include <pthread.h>
 #include <stdbool.h>
@@ -25,7 +23,7 @@
 
 #define LOAD_NONE UINT32_MAX
 
-/* ---- load_cards.c: who reports, and where it is when ---- */
+/* ---- cards.c: who reports, and where it is when ---- */
 
 struct load_card {
     const char *id, *school, *topic;
@@ -56,7 +54,7 @@ uint32_t load_cards_find(const struct load_cards *cards, struct text id);
 struct geo_point load_card_place(const struct load_cards *cards, const struct load_card *card,
                                  int64_t time_ms);
 
-/* ---- load_ledger.c: every report that was sent ---- */
+/* ---- ledger.c: every report that was sent ---- */
 
 enum load_kind { LOAD_FIX, LOAD_SOS, LOAD_WARM_UP };
 
@@ -103,7 +101,7 @@ uint32_t load_ledger_silent(struct load_ledger *ledger, enum load_kind kind);
 /* LOAD_NONE: no such report. Only when nothing is sent any more. */
 uint32_t load_ledger_find(const struct load_ledger *ledger, uint32_t card, uint64_t seq);
 
-/* ---- load_send.c ---- */
+/* ---- send.c ---- */
 
 struct load_senders;
 
@@ -134,7 +132,7 @@ enum status load_send_probe(struct load_senders *senders, uint32_t no,
 /* Connections lost so far. Any thread. */
 uint32_t load_senders_losses(struct load_senders *senders);
 
-/* ---- load_receipts.c: instead of load_send.c, with receipts; main thread only ---- */
+/* ---- receipts.c: instead of load_send.c, with receipts; main thread only ---- */
 
 struct load_keepers;
 
@@ -156,7 +154,7 @@ enum status load_keepers_send(struct load_keepers *keepers, uint32_t card, enum 
 void load_keepers_run_until(struct load_keepers *keepers, int64_t until_us);
 void load_keepers_counts(const struct load_keepers *keepers, struct load_keeper_counts *ret);
 
-/* ---- load_listen.c ---- */
+/* ---- listen.c ---- */
 
 struct load_listener;
 
@@ -181,7 +179,7 @@ void load_listener_close(struct load_listener *listener);
 bool load_listener_heard_probe(struct load_listener *listener);
 void load_listener_alerts(struct load_listener *listener, struct load_alerts *ret);
 
-/* ---- load_archive.c ---- */
+/* ---- archive.c ---- */
 
 struct load_archive;
 

@@ -8,7 +8,7 @@
 
 #include "base/assert.h"
 #include "base/clock.h"
-#include "bench/load_internal.h"
+#include "bench/load/load.h"
 #include "broker-bridge/sender.h"
 
 enum { KEEPERS_MAGIC = 0x4c4b4550, ROOM_WAIT_MS = 300000, TURN_US = 1000 };

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/csv.h"
-#include "bench/load_internal.h"
+#include "bench/load/load.h"
 #include "cli/cli.h"
 
 enum column { SCHOOL, CARD, LAT, LON, COLUMN_COUNT };
