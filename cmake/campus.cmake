@@ -79,10 +79,12 @@ function(add_module name)
 endfunction()
 
 # add_program(NAME SOURCES a.c ... LIBS target ...): lands in build/<preset>/bin
+add_custom_target(programs)
 function(add_program name)
   cmake_parse_arguments(P "" "" "SOURCES;LIBS" ${ARGN})
   add_executable(${name} ${P_SOURCES})
   target_link_libraries(${name} PRIVATE campus_flags ${P_LIBS})
+  add_dependencies(programs ${name})
 endfunction()
 
 # add_unit_test(NAME LIBS target ... [SOURCES extra.c ...] [LABELS l ...]): NAME.c beside the CMakeLists

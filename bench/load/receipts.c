@@ -12,8 +12,9 @@
 #include "broker-bridge/sender.h"
 
 enum { KEEPERS_MAGIC = 0x4c4b4550, ROOM_WAIT_MS = 300000, TURN_US = 1000 };
-/* A server that restarts is not asked by a whole city at once meanwhile. */
-enum { RETRY_MS_MIN = 5000, RETRIES_PER_MS_MAX = 7 };
+/* What the broker took is with it as long as the connection holds, and campusd back from a restart works through it in order: a
+ * city that loses patience meanwhile only sends it all twice. */
+enum { RETRY_MS_MIN = 5000, RETRIES_PER_MS_MAX = 2 };
 /* Of all cards together: a broker's acknowledgement may take 40 ms (delayed ACKs), and libmosquitto walks through all that are
  * in flight for each. */
 enum { IN_FLIGHT_MAX = 2048 };
@@ -71,7 +72,8 @@ static enum status open_hub(struct load_keepers *keepers, const char *url, const
         identities[i] = (struct sender_identity){ORIGIN_CARD, cards->items[i].school,
                                                  cards->items[i].id, keepers->ledger->epoch};
     }
-    const uint32_t retry_ms = cards->count / RETRIES_PER_MS_MAX;
+    uint32_t retry_ms = cards->count / RETRIES_PER_MS_MAX;
+    retry_ms = retry_ms > RETRY_MS_MIN ? retry_ms : RETRY_MS_MIN;
     char id[64];
     (void)snprintf(id, sizeof id, "campus-load-%ld-cards", (long)getpid());
     const struct sender_options options = {.url = url,
@@ -81,8 +83,8 @@ static enum status open_hub(struct load_keepers *keepers, const char *url, const
                                            .count = cards->count,
                                            .fleet = true,
                                            .inflight_max = IN_FLIGHT_MAX,
-                                           .retry_min_ms =
-                                               retry_ms > RETRY_MS_MIN ? retry_ms : RETRY_MS_MIN,
+                                           .retry_min_ms = retry_ms,
+                                           .retry_max_ms = 2 * retry_ms,
                                            .backoff_max_ms = 1000};
     const struct sender_callbacks callbacks = {
         .context = keepers, .on_progress = on_progress, .on_conflict = on_conflict};
