@@ -386,6 +386,18 @@ static bool claims_right(struct message *message)
     return right;
 }
 
+/* Their entries in the registry and their windows. */
+static void expect_cards(const struct ingest *ingest, const struct text *ids, uint32_t count)
+{
+    uint32_t nos[DIRECTORY_EXPECT_MAX];
+    directory_expect_cards(ingest->directory, ids, count, nos);
+    for (uint32_t i = 0; i < count; i++) {
+        if (nos[i] < ingest->options.cards_max) {
+            (void)*(const volatile uint64_t *)&ingest->cards[nos[i]].durable_to;
+        }
+    }
+}
+
 static void read_card(const struct ingest *ingest, const struct decode_context *context,
                       struct message *message)
 {
@@ -393,12 +405,11 @@ static void read_card(const struct ingest *ingest, const struct decode_context *
     if (!find_school(ingest, message)) {
         return;
     }
-    uint32_t no = find_card(ingest, message->topic.sender, &message->letter, "card");
-    if (no == 0 || !belongs(message, ingest->directory->cards[no].school_no, "card")) {
-        return;
-    }
+    expect_cards(ingest, &message->topic.sender, 1); /* it comes while the payload is decoded */
     (void)decode_card_report(context, message->payload, &message->report, &detail);
-    if (claims_right(message)) {
+    uint32_t no = find_card(ingest, message->topic.sender, &message->letter, "card");
+    if (no != 0 && belongs(message, ingest->directory->cards[no].school_no, "card") &&
+        claims_right(message)) {
         consider(ingest, message, ORIGIN_CARD, no, &message->report, detail.text);
     }
 }
@@ -457,6 +468,20 @@ static void read_carried(const struct ingest *ingest, struct message *message,
     consider(ingest, message, ORIGIN_CARD, no, report, words);
 }
 
+/* What the reports' cards and windows will need, all at once. */
+static void expect_reports(const struct ingest *ingest, const struct wire_reports *reports)
+{
+    struct text ids[DIRECTORY_EXPECT_MAX];
+    for (uint32_t first = 0; first < reports->count; first += DIRECTORY_EXPECT_MAX) {
+        const uint32_t left = reports->count - first;
+        const uint32_t count = left < DIRECTORY_EXPECT_MAX ? left : DIRECTORY_EXPECT_MAX;
+        for (uint32_t i = 0; i < count; i++) {
+            ids[i] = reports->items[first + i].sender;
+        }
+        expect_cards(ingest, ids, count);
+    }
+}
+
 static void read_gateway(const struct ingest *ingest, const struct decode_context *context,
                          struct message *message)
 {
@@ -470,10 +495,9 @@ static void read_gateway(const struct ingest *ingest, const struct decode_contex
         letter_note(&message->letter, refusal, "%s", detail.text);
         return;
     }
+    expect_reports(ingest, &reports);
     for (uint32_t i = 0; i < reports.count; i++) {
-        const struct text sender = reports.items[i].sender;
-        letter_where(&message->letter, "report %u (card \"%.*s\"): ", i,
-                     sender.length > TEXT_ID_MAX ? TEXT_ID_MAX : (int)sender.length, sender.at);
+        letter_report(&message->letter, i, reports.items[i].sender);
         read_carried(ingest, message, &reports.items[i]);
     }
 }

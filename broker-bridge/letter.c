@@ -8,13 +8,15 @@
 
 /* Room that is kept for "; and 4294967295 more". */
 #define LETTER_TAIL 24u
+#define WHERE_MAX   (TEXT_ID_MAX + 32u)
 
 void letter_clear(struct letter *letter)
 {
     letter->reason = REFUSAL_NONE;
     memset(letter->counts, 0, sizeof letter->counts);
     letter->untold = 0;
-    letter->where[0] = letter->text[0] = '\0';
+    letter->in_report = false;
+    letter->text[0] = '\0';
     letter->length = 0;
 }
 
@@ -28,12 +30,12 @@ static void make_plain(char *text)
     }
 }
 
-void letter_where(struct letter *letter, const char *fmt, ...)
+void letter_report(struct letter *letter, uint32_t index, struct text card)
 {
-    va_list args;
-    va_start(args, fmt);
-    (void)vsnprintf(letter->where, sizeof letter->where, fmt, args);
-    va_end(args);
+    card.length = card.length > TEXT_ID_MAX ? TEXT_ID_MAX : card.length;
+    letter->in_report = true;
+    letter->report = index;
+    letter->card = card;
 }
 
 void letter_note(struct letter *letter, enum refusal reason, const char *fmt, ...)
@@ -43,14 +45,18 @@ void letter_note(struct letter *letter, enum refusal reason, const char *fmt, ..
     if (letter->reason == REFUSAL_NONE) {
         letter->reason = reason;
     }
-    char words[LETTER_BYTES_MAX];
+    char where[WHERE_MAX] = "", words[LETTER_BYTES_MAX];
+    if (letter->in_report) {
+        (void)snprintf(where, sizeof where, "report %u (card \"%.*s\"): ", letter->report,
+                       TEXT_FMT(letter->card));
+    }
     va_list args;
     va_start(args, fmt);
     (void)vsnprintf(words, sizeof words, fmt, args);
     va_end(args);
     size_t room = LETTER_BYTES_MAX - LETTER_TAIL - letter->length;
     char *at = letter->text + letter->length;
-    int length = snprintf(at, room, "%s%s%s", letter->length > 0 ? "; " : "", letter->where, words);
+    int length = snprintf(at, room, "%s%s%s", letter->length > 0 ? "; " : "", where, words);
     ASSERT(length >= 0);
     if ((size_t)length < room) {
         letter->length += (size_t)length;

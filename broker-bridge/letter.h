@@ -8,6 +8,7 @@
 #ifndef BROKER_BRIDGE_LETTER_H
 #define BROKER_BRIDGE_LETTER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -16,20 +17,22 @@
 #include "core/refusal.h"
 
 #define LETTER_BYTES_MAX 512u
-#define LETTER_WHERE_MAX 96u
 
 struct letter {
     enum refusal reason; /* the first; REFUSAL_NONE: nothing is refused */
     uint32_t counts[REFUSAL_COUNT];
     uint32_t untold;
-    char where[LETTER_WHERE_MAX]; /* put before each line: which report */
+    bool in_report; /* put before each line: which report it is about, and whose */
+    uint32_t report;
+    struct text card;
     char text[LETTER_BYTES_MAX];
     size_t length;
 };
 
 void letter_clear(struct letter *letter);
-/* Where the following notes stand: "report 3 (card c7): ", or "". */
-void letter_where(struct letter *letter, const char *fmt, ...) PRINTF(2, 3);
+/* The following notes are about that report of the message, and say so: "report 3 (card "c7"): ". The
+ * card's text lives as long. */
+void letter_report(struct letter *letter, uint32_t index, struct text card);
 /* Counts a refusal and tells it. */
 void letter_note(struct letter *letter, enum refusal reason, const char *fmt, ...) PRINTF(3, 4);
 /* All of it; "and 12 more" where not everything fits. Lives in the letter. */

@@ -10,11 +10,50 @@ enum table_name { SCHOOLS, PUPILS, CARDS, GUARDIANS, GATES, OWNTRACKS, TABLE_COU
 static const char *const table_words[TABLE_COUNT] = {"school",   "pupil", "card",
                                                      "guardian", "gate",  "owntracks device"};
 
-/* Open addressing with linear probing; at most half full. A slot holds a number, 0 is empty. */
+/* Open addressing with linear probing; at most half full. A slot holds a number, 0 is empty, and above it
+ * bits of the id's hash: another id is nearly always told by them, without a look at it. */
+enum { NUMBER_BITS = 23 };
+#define NUMBER_MASK ((1u << NUMBER_BITS) - 1)
+_Static_assert(REGISTRY_NUMBER_MAX <= NUMBER_MASK, "a slot has room for every number");
+
 struct dir_table {
     uint32_t *slots;
     uint32_t mask;
 };
+
+struct key {
+    uint32_t place, tag; /* tag: as it stands in the slot */
+};
+
+static uint64_t mix(uint64_t hash, const char *at, size_t length)
+{
+    uint64_t word = 0;
+    memcpy(&word, at, length);
+    hash = (hash ^ word) * 0x9e3779b97f4a7c15u;
+    return hash ^ (hash >> 32);
+}
+
+/* Eight bytes a step, the last ones once more where they do not come out even. */
+static struct key key_of(const struct dir_table *table, struct text id)
+{
+    const size_t word = sizeof(uint64_t);
+    uint64_t hash = id.length;
+    for (size_t at = 0; at + word <= id.length; at += word) {
+        hash = mix(hash, id.at + at, word);
+    }
+    if (id.length >= word) {
+        hash = mix(hash, id.at + id.length - word, word);
+    } else if (id.length >= word / 2) {
+        hash = mix(hash, id.at, word / 2);
+        hash = mix(hash, id.at + id.length - word / 2, word / 2);
+    } else {
+        for (size_t i = 0; i < id.length; i++) {
+            hash = mix(hash, id.at + i, 1);
+        }
+    }
+    hash = (hash ^ (hash >> 29)) * 0xff51afd7ed558ccdu;
+    return (struct key){(uint32_t)(hash >> 32) & table->mask, (uint32_t)hash & ~NUMBER_MASK};
+}
 
 static const char *id_of(const struct directory *directory, enum table_name name, uint32_t no)
 {
@@ -116,27 +155,74 @@ void directory_free(struct directory *directory)
     }
 }
 
+/* A slot that holds the id in all likelihood; 0: none does. */
+static uint32_t next_slot(const struct dir_table *table, struct key *key)
+{
+    uint32_t slot;
+    while ((slot = table->slots[key->place]) != 0) {
+        key->place = (key->place + 1) & table->mask;
+        if ((slot & ~NUMBER_MASK) == key->tag) {
+            break;
+        }
+    }
+    return slot;
+}
+
 static uint32_t find(const struct directory *directory, enum table_name name, struct text id)
 {
     const struct dir_table *table = &directory->tables[name];
     if (table->slots == NULL) {
         return 0;
     }
-    uint32_t place = (uint32_t)text_hash(id) & table->mask;
-    while (table->slots[place] != 0) {
-        if (text_is(id, id_of(directory, name, table->slots[place]))) {
-            return table->slots[place];
+    struct key key = key_of(table, id);
+    uint32_t slot;
+    while ((slot = next_slot(table, &key)) != 0) {
+        if (text_is(id, id_of(directory, name, slot & NUMBER_MASK))) {
+            return slot & NUMBER_MASK;
         }
-        place = (place + 1) & table->mask;
     }
     return 0;
+}
+
+/* Reads a word, for its line to come. */
+static void touch(const void *word)
+{
+    (void)*(const volatile uint32_t *)word;
+}
+
+void directory_expect_cards(const struct directory *directory, const struct text *ids,
+                            uint32_t count, uint32_t *ret_nos)
+{
+    const struct dir_table *table = &directory->tables[CARDS];
+    struct key keys[DIRECTORY_EXPECT_MAX];
+    ASSERT(count <= DIRECTORY_EXPECT_MAX);
+    for (uint32_t i = 0; i < count; i++) {
+        ret_nos[i] = 0;
+        if (table->slots != NULL) {
+            keys[i] = key_of(table, ids[i]);
+            touch(&table->slots[keys[i].place]);
+        }
+    }
+    for (uint32_t i = 0; i < count && table->slots != NULL; i++) {
+        ret_nos[i] = next_slot(table, &keys[i]) & NUMBER_MASK;
+        touch(&directory->cards[ret_nos[i]].school_no);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        const char *id = directory->cards[ret_nos[i]].id;
+        if (id != NULL) {
+            (void)*(const volatile char *)id;
+        }
+    }
 }
 
 static enum status build_table(struct directory *directory, enum table_name name,
                                struct status_detail *detail)
 {
-    uint32_t end = end_of(directory, name), size = 4;
-    while (size < 2 * end) {
+    uint32_t end = end_of(directory, name), count = 0, size = 4;
+    for (uint32_t no = 1; no < end; no++) {
+        count += id_of(directory, name, no) != NULL;
+    }
+    while (size < 2 * count) {
         size *= 2;
     }
     struct dir_table *table = &directory->tables[name];
@@ -150,19 +236,19 @@ static enum status build_table(struct directory *directory, enum table_name name
         if (id == NULL) {
             continue;
         }
-        struct text key = text_of(id);
-        uint32_t other = find(directory, name, key);
+        struct text text = text_of(id);
+        uint32_t other = find(directory, name, text);
         if (other != 0) {
             return status_detail_set(detail, STATUS_INVALID,
                                      "%s \"%s\" stands twice, as numbers %u and %u: give one of "
                                      "them another id",
                                      table_words[name], id, other, no);
         }
-        uint32_t place = (uint32_t)text_hash(key) & table->mask;
-        while (table->slots[place] != 0) {
-            place = (place + 1) & table->mask;
+        struct key key = key_of(table, text);
+        while (table->slots[key.place] != 0) {
+            key.place = (key.place + 1) & table->mask;
         }
-        table->slots[place] = no;
+        table->slots[key.place] = no | key.tag;
     }
     return STATUS_OK;
 }

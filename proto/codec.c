@@ -281,8 +281,8 @@ enum refusal decode_gate_report(const struct decode_context *context, struct tex
     return REFUSAL_NONE;
 }
 
-enum refusal decode_gateway_report(const struct decode_context *context, struct text payload,
-                                   struct wire_reports *ret, struct status_detail *detail)
+enum refusal decode_any_gateway_report(const struct decode_context *context, struct text payload,
+                                       struct wire_reports *ret, struct status_detail *detail)
 {
     ProtobufCMessage *message;
     *ret = (struct wire_reports){0};
@@ -311,6 +311,43 @@ enum refusal decode_gateway_report(const struct decode_context *context, struct 
     }
     *ret = (struct wire_reports){(uint32_t)gateway->n_reports, items};
     return REFUSAL_NONE;
+}
+
+/* False: ask the library. */
+static bool decode_quick_gateway(const struct decode_context *context, struct text payload,
+                                 struct wire_reports *ret)
+{
+    struct text rest = payload, report;
+    uint32_t count = 0;
+    while (count <= GATEWAY_REPORTS_MAX && quick_next_report(&rest, &report)) {
+        count++;
+    }
+    if (rest.length > 0 || count == 0 || count > GATEWAY_REPORTS_MAX) {
+        return false;
+    }
+    struct wire_report *items = arena_array(context->arena, count, sizeof *items);
+    rest = payload;
+    for (uint32_t i = 0; items != NULL && i < count; i++) {
+        struct quick_report quick;
+        Campus__V1__Fix *fixes[1] = {&quick.fix};
+        if (!quick_next_report(&rest, &report) || !quick_card_report(report, &quick)) {
+            return false;
+        }
+        ASSERT(quick.report.n_fixes == 1);
+        quick.report.fixes = fixes;
+        (void)take_card_report(context, &quick.report, quick.card, &items[i], NULL);
+    }
+    *ret = (struct wire_reports){count, items};
+    return items != NULL;
+}
+
+enum refusal decode_gateway_report(const struct decode_context *context, struct text payload,
+                                   struct wire_reports *ret, struct status_detail *detail)
+{
+    if (payload.length <= PAYLOAD_BYTES_MAX && decode_quick_gateway(context, payload, ret)) {
+        return REFUSAL_NONE;
+    }
+    return decode_any_gateway_report(context, payload, ret, detail);
 }
 
 /* ---- receipts ---- */

@@ -31,4 +31,8 @@ enum refusal decode_any_card_report(const struct decode_context *context, struct
 #define wire_refuse(detail, refusal, ...)                                                          \
     ((void)status_detail_set((detail), STATUS_INVALID, __VA_ARGS__), (refusal))
 
+/* As decode_gateway_report, without its short way. */
+enum refusal decode_any_gateway_report(const struct decode_context *context, struct text payload,
+                                       struct wire_reports *ret, struct status_detail *detail);
+
 #endif

@@ -187,3 +187,16 @@ bool quick_card_report(struct text payload, struct quick_report *ret)
     report->want_receipt = flag != 0;
     return ok && report->n_fixes == 1;
 }
+
+bool quick_next_report(struct text *rest, struct text *ret)
+{
+    struct cursor cursor = {(const uint8_t *)rest->at, (const uint8_t *)rest->at + rest->length};
+    struct cursor report;
+    if (cursor.at == cursor.end || *cursor.at++ != FIELD(1, BYTES) ||
+        !take_bytes(&cursor, &report)) {
+        return false;
+    }
+    *rest = (struct text){(const char *)cursor.at, (size_t)(cursor.end - cursor.at)};
+    *ret = (struct text){(const char *)report.at, (size_t)(report.end - report.at)};
+    return true;
+}

@@ -1,5 +1,5 @@
 /*
- * quick.h - the report that nearly every message is, one fix of a card, unpacked without the
+ * quick.h - the report that nearly every message is or carries, one fix of a card, unpacked without the
  * library's detours: a tenth of the time (`./campus bench engine`).
  * Know: it takes what it is sure of and leaves the rest to protobuf-c; what it takes it unpacks as
  * protobuf-c does (tests/proto/test_quick.c compares them on random and damaged payloads).
@@ -23,5 +23,8 @@ struct quick_report {
 
 /* False: ask the library. */
 bool quick_card_report(struct text payload, struct quick_report *ret);
+/* The first report of what is left of a gateway's message, which is what is left behind it. False: none,
+ * or ask the library: something is left then. */
+bool quick_next_report(struct text *rest, struct text *ret);
 
 #endif

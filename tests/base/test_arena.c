@@ -44,12 +44,51 @@ static void an_array_whose_size_overflows_is_refused(void **state)
     arena_release(&arena);
 }
 
+static void texts_lie_closely_and_all_else_is_aligned(void **state)
+{
+    (void)state;
+    struct arena arena;
+    arena_init_growing(&arena, 4096, 8192);
+    for (size_t length = 0; length < 40; length++) {
+        const char words[] = "a piece of text that is cut in every place";
+        char *one = arena_copy_text(&arena, words, length);
+        char *other = arena_copy_text(&arena, words, 3);
+        uint64_t *number = arena_alloc(&arena, sizeof *number);
+        assert_non_null(number);
+        assert_ptr_equal(other, one + length + 1);
+        assert_int_equal((uintptr_t)number % _Alignof(max_align_t), 0);
+        *number = UINT64_MAX;
+        assert_int_equal(strlen(one), length);
+        assert_string_equal(other, "a p");
+    }
+    arena_release(&arena);
+}
+
+static void a_large_block_is_whole_and_zeroed(void **state)
+{
+    (void)state;
+    const size_t bytes = ((size_t)9 << 20) + 17;
+    struct arena arena;
+    assert_int_equal(arena_init_fixed(&arena, bytes), STATUS_OK);
+    assert_int_equal(arena.bytes, bytes);
+    unsigned char *block = arena_alloc(&arena, bytes);
+    assert_non_null(block);
+    for (size_t i = 0; i < bytes; i += 1009) {
+        assert_int_equal(block[i], 0);
+    }
+    memset(block, 7, bytes);
+    assert_null(arena_alloc(&arena, 1));
+    arena_release(&arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_fixed_arena_gives_what_it_has_and_then_null),
         cmocka_unit_test(a_growing_arena_stops_at_its_maximum),
         cmocka_unit_test(an_array_whose_size_overflows_is_refused),
+        cmocka_unit_test(texts_lie_closely_and_all_else_is_aligned),
+        cmocka_unit_test(a_large_block_is_whole_and_zeroed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,7 @@
 #include "base/text.h"
+
 #include "tests/check.h"
+#include <string.h>
 
 static void ids_are_what_topics_may_carry(void **state)
 {
@@ -12,6 +14,13 @@ static void ids_are_what_topics_may_carry(void **state)
     assert_false(text_is_id(TEXT("\xe6\xbd\x9e")));
     assert_false(
         text_is_id(TEXT("12345678901234567890123456789012345678901234567890123456789012345")));
+    for (int byte = 0; byte < 256; byte++) {
+        const char id[] = {'a', (char)byte, 'z'};
+        bool good = byte != 0 && strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+                                        "0123456789._:-",
+                                        byte) != NULL;
+        assert_int_equal(text_is_id((struct text){id, sizeof id}), good);
+    }
 }
 
 static void numbers_are_whole_and_finite(void **state)

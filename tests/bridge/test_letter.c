@@ -10,15 +10,17 @@ static void the_first_reason_stands_and_all_are_counted(void **state)
     struct letter letter;
     letter_clear(&letter);
     assert_int_equal(letter.reason, REFUSAL_NONE);
-    letter_where(&letter, "report %u: ", 3u);
+    letter_report(&letter, 3, TEXT("c7"));
     letter_note(&letter, REFUSAL_TIME, "event %u", 1u);
-    letter_where(&letter, "%s", "");
+    letter_report(&letter, 4, TEXT(""));
     letter_note(&letter, REFUSAL_VALUE, "other");
     letter_note(&letter, REFUSAL_TIME, "third");
     assert_int_equal(letter.reason, REFUSAL_TIME);
     assert_int_equal(letter.counts[REFUSAL_TIME], 2);
     assert_int_equal(letter.counts[REFUSAL_VALUE], 1);
-    assert_true(text_is(letter_text(&letter), "report 3: event 1; other; third"));
+    assert_true(text_is(
+        letter_text(&letter),
+        "report 3 (card \"c7\"): event 1; report 4 (card \"\"): other; report 4 (card \"\"): third"));
     letter_clear(&letter);
     assert_int_equal(letter_text(&letter).length, 0);
     assert_int_equal(letter.counts[REFUSAL_TIME], 0);
@@ -63,9 +65,9 @@ static void the_words_are_plain_whatever_the_message_held(void **state)
     (void)state;
     struct letter letter;
     letter_clear(&letter);
-    letter_where(&letter, "\x01\xff: ");
+    letter_report(&letter, 0, TEXT("\x01\xff"));
     letter_note(&letter, REFUSAL_CLAIM, "a\n\"\xe5\x28\"\x7f");
-    assert_true(text_is(letter_text(&letter), "??: a?\"?(\"?"));
+    assert_true(text_is(letter_text(&letter), "report 0 (card \"??\"): a?\"?(\"?"));
 }
 
 int main(void)

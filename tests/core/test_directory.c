@@ -65,6 +65,60 @@ static void every_id_is_found_and_no_other(void **state)
     directory_free(directory);
 }
 
+/* Ids of every length, alike but for one place, and what a lookup is told to expect. */
+static void ids_of_any_length_are_told_apart(void **state)
+{
+    (void)state;
+    const uint32_t end = 2 * TEXT_ID_MAX + 1;
+    struct directory *directory;
+    struct status_detail detail;
+    assert_int_equal(directory_new(&(struct directory_ends){.cards = end}, &directory), STATUS_OK);
+    char id[TEXT_ID_MAX + 1];
+    memset(id, 'a', sizeof id);
+    for (uint32_t no = 1; no < end; no++) {
+        uint32_t length = (no + 1) / 2;
+        id[length / 2] = no % 2 == 0 ? 'b' : 'a';
+        directory->cards[no].id = arena_copy_text(&directory->arena, id, length);
+        id[length / 2] = 'a';
+    }
+    assert_int_equal(directory_seal(directory, &detail), STATUS_OK);
+    struct text ids[DIRECTORY_EXPECT_MAX];
+    uint32_t nos[DIRECTORY_EXPECT_MAX];
+    for (uint32_t first = 1; first + DIRECTORY_EXPECT_MAX <= end; first += DIRECTORY_EXPECT_MAX) {
+        for (uint32_t i = 0; i < DIRECTORY_EXPECT_MAX; i++) {
+            ids[i] = text_of(directory->cards[first + i].id);
+            assert_int_equal(directory_card(directory, ids[i]), first + i);
+        }
+        directory_expect_cards(directory, ids, DIRECTORY_EXPECT_MAX, nos);
+        uint32_t right = 0;
+        for (uint32_t i = 0; i < DIRECTORY_EXPECT_MAX; i++) {
+            right += nos[i] == first + i;
+        }
+        assert_true(right > DIRECTORY_EXPECT_MAX / 2); /* it only guesses */
+    }
+    ids[0] = TEXT("");
+    ids[1] = TEXT("aaab");
+    directory_expect_cards(directory, ids, 2, nos);
+    assert_int_equal(directory_card(directory, ids[0]), 0);
+    assert_int_equal(directory_card(directory, ids[1]), 0);
+    directory_free(directory);
+}
+
+/* More ids than bits of a hash stand beside the numbers: some are alike in them. */
+static void ids_that_nobody_has_are_not_found(void **state)
+{
+    (void)state;
+    struct directory *directory = make();
+    struct status_detail detail;
+    assert_int_equal(directory_seal(directory, &detail), STATUS_OK);
+    for (uint32_t no = 0; no < 200000; no++) {
+        char id[16];
+        int length = snprintf(id, sizeof id, "x%u", no);
+        assert_int_equal(directory_card(directory, (struct text){id, (size_t)length}), 0);
+    }
+    directory_free(directory);
+}
+
 static void an_empty_directory_knows_nobody(void **state)
 {
     (void)state;
@@ -145,6 +199,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_id_is_found_and_no_other),
+        cmocka_unit_test(ids_of_any_length_are_told_apart),
+        cmocka_unit_test(ids_that_nobody_has_are_not_found),
         cmocka_unit_test(an_empty_directory_knows_nobody),
         cmocka_unit_test(doubled_ids_are_refused_with_both_numbers),
         cmocka_unit_test(references_to_nothing_are_refused_with_the_offender),
