@@ -5,11 +5,36 @@
 #include <string.h>
 #include <time.h>
 
-int64_t clock_wall_ms(void)
+#include "base/assert.h"
+
+static struct clock_pace paced = {.speed = 1};
+
+static int64_t real_us(void)
 {
     struct timespec now;
     (void)clock_gettime(CLOCK_REALTIME, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+int64_t clock_real_ms(void)
+{
+    return real_us() / 1000;
+}
+
+int64_t clock_wall_ms(void)
+{
+    return clock_pace_ms(&paced, real_us());
+}
+
+void clock_set_pace(const struct clock_pace *pace)
+{
+    ASSERT(pace->speed >= 1 && pace->speed <= CLOCK_SPEED_MAX);
+    paced = *pace;
+}
+
+int64_t clock_pace_ms(const struct clock_pace *pace, int64_t moment_us)
+{
+    return pace->start_ms + (moment_us - pace->origin_ms * 1000) * (int64_t)pace->speed / 1000;
 }
 
 int64_t clock_mono_us(void)

@@ -53,7 +53,7 @@ void log_write(enum log_level level, const char *event, const struct log_field *
         return;
     }
     char now[CLOCK_TEXT_MAX];
-    clock_format_rfc3339(clock_wall_ms(), now);
+    clock_format_rfc3339(clock_real_ms(), now);
     struct buffer line;
     buffer_init(&line, LINE_BYTES_MAX);
     buffer_printf(&line, "ts=%s level=%s event=%s", now, words[level], event);

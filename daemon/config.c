@@ -377,6 +377,38 @@ static enum status read_file(const char *path, struct config *config, struct sta
     return status;
 }
 
+static enum status read_time(const char *key, const char *text, int64_t *ret,
+                             struct status_detail *detail)
+{
+    return clock_parse(text, strlen(text), ret) == STATUS_OK
+               ? STATUS_OK
+               : status_detail_set(detail, STATUS_INVALID,
+                                   "%s: \"%s\" is no time: RFC 3339 or Unix seconds", key, text);
+}
+
+static enum status read_pace(struct config *config, struct status_detail *detail)
+{
+    struct clock_pace pace = {.speed = (uint32_t)config->clock_speed};
+    bool now = strcmp(config->clock_start, "now") == 0;
+    enum status status = STATUS_OK;
+    config->paced = !now || pace.speed != 1;
+    if (config->paced && config->clock_origin[0] == '\0') {
+        return status_detail_set(
+            detail, STATUS_INVALID,
+            "clock.origin is needed beside clock.start and clock.speed: the "
+            "real time at which it is clock.start, or a restart would go back");
+    }
+    if (config->clock_origin[0] != '\0') {
+        status = read_time("clock.origin", config->clock_origin, &pace.origin_ms, detail);
+    }
+    pace.start_ms = pace.origin_ms;
+    if (status == STATUS_OK && !now) {
+        status = read_time("clock.start", config->clock_start, &pace.start_ms, detail);
+    }
+    config->pace = pace;
+    return status;
+}
+
 enum status config_read(const char *path, struct config *ret, struct status_detail *detail)
 {
     struct config config = {0};
@@ -391,6 +423,9 @@ enum status config_read(const char *path, struct config *ret, struct status_deta
     }
     if (status == STATUS_OK && config.brokers.count == 0) {
         status = status_detail_set(detail, STATUS_INVALID, "brokers: at least one is needed");
+    }
+    if (status == STATUS_OK) {
+        status = read_pace(&config, detail);
     }
     if (status != STATUS_OK) {
         arena_release(&config.arena);

@@ -14,6 +14,7 @@
 
 #include "base/arena.h"
 #include "base/buffer.h"
+#include "base/clock.h"
 #include "base/status.h"
 #include "daemon/settings.h"
 
@@ -34,6 +35,8 @@ struct config {
 #define X(kind, field, key, def, low, high, unit, reload, sentence) CONFIG_TYPE_##kind field;
     SETTINGS(X)
 #undef X
+    struct clock_pace pace; /* of clock.*; other than the real clock for benchmarks only */
+    bool paced;
     struct arena arena;
 };
 

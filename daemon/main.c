@@ -8,6 +8,7 @@
 #include <uv.h>
 
 #include "base/assert.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "daemon/config.h"
 #include "daemon/wiring.h"
@@ -153,6 +154,19 @@ static enum status read_password(struct program *program, struct status_detail *
                                    path);
 }
 
+static void take_pace(const struct config *config)
+{
+    if (config->paced) {
+        clock_set_pace(&config->pace);
+        char now[CLOCK_TEXT_MAX];
+        clock_format_rfc3339(clock_wall_ms(), now);
+        log_event(LOG_WARN, "clock.not_real", LOG_INT("speed", config->pace.speed),
+                  LOG_STR("now", now),
+                  LOG_STR("reason", "clock.start and clock.speed are for benchmarks: no alert "
+                                    "tells the true time; take them out for any other use"));
+    }
+}
+
 static int run(struct program *program)
 {
     struct status_detail detail = {""};
@@ -162,6 +176,7 @@ static int run(struct program *program)
     /* The journal's syncs must not wait behind a registry load and an archive batch. */
     (void)setenv("UV_THREADPOOL_SIZE", "8", 0);
     log_set_level((enum log_level)program->config.log_level);
+    take_pace(&program->config);
     int failed = uv_loop_init(&program->loop);
     ASSERT(failed == 0);
     enum status status = read_password(program, &detail);

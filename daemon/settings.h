@@ -76,6 +76,12 @@
     X(NUMBER, limit_cards, "limit.cards", "300000", 100, 8000000, "cards", 0,                      \
       "Cards, pupils and gates are numbered below this; memory is set aside for them at boot.")    \
     X(NUMBER, limit_presences, "limit.presences", "1000000", 1000, 64000000, "states", 0,          \
-      "States of pupils at fences held at once; the stalest outside one makes room.")
+      "States of pupils at fences held at once; the stalest outside one makes room.")              \
+    X(TEXT, clock_start, "clock.start", "now", 1, 40, "now, RFC 3339 or Unix s", 0,                \
+      "For benchmarks only: the time that it is at clock.origin; now means the same.")             \
+    X(TEXT, clock_origin, "clock.origin", "", 0, 40, "RFC 3339 or Unix s", 0,                      \
+      "For benchmarks only: the real time at which it is clock.start, so that all agree on it.")   \
+    X(NUMBER, clock_speed, "clock.speed", "1", 1, 1000, "times", 0,                                \
+      "For benchmarks only: how fast time passes since clock.origin.")
 
 #endif

@@ -15,6 +15,8 @@
 
 enum {
     UPKEEP_MS = 1000,
+    TICK_MS = 1000, /* of the wall clock, where it does not run too fast for that: */
+    TICK_REAL_MS_MIN = 20,
     DRAIN_STEP_MS = 10,
     DRAIN_DEADLINE_MS = 5000,
     ARCHIVE_DEADLINE_MS = 3000,
@@ -309,11 +311,15 @@ static void trim_journal(struct campusd *campusd)
     }
 }
 
+static void on_tick(uv_timer_t *timer)
+{
+    append_tick(campusd_of(timer->data));
+}
+
 static void on_upkeep(uv_timer_t *timer)
 {
     struct campusd *campusd = campusd_of(timer->data);
     alert_flow_pump(campusd->alerts);
-    append_tick(campusd);
     alert_flow_mark(campusd->alerts);
     recovery_upkeep(campusd);
     resume_sources(campusd);
@@ -409,14 +415,16 @@ static enum status boot_journal(struct campusd *campusd, struct status_detail *d
 
 static enum status boot_archive(struct campusd *campusd, struct status_detail *detail)
 {
+    /* PostgreSQL asks its own clock what is over: an hour that is still written to, days that are not old. */
+    const bool upkeeps = !campusd->config->paced;
     const struct archive_options options = {
         .conninfo = campusd->config->archive_conninfo,
         .journal_directory = campusd->config->journal_directory,
         .journal_id = journal_id(campusd->journal),
         .batch_rows_max = (uint32_t)campusd->config->archive_batch_rows,
         .batch_wait_ms = (uint32_t)campusd->config->archive_batch_wait_ms,
-        .seal_after_hours = (uint32_t)campusd->config->archive_seal_after_hours,
-        .keep_days = (uint32_t)campusd->config->archive_keep_days};
+        .seal_after_hours = upkeeps ? (uint32_t)campusd->config->archive_seal_after_hours : 0,
+        .keep_days = upkeeps ? (uint32_t)campusd->config->archive_keep_days : 0};
     const struct archive_callbacks callbacks = {campusd, on_archive_position, on_archive_state};
     enum status status =
         archive_open(campusd->loop, &options, &callbacks, &campusd->archive, detail);
@@ -463,6 +471,16 @@ static enum status boot_bridge(struct campusd *campusd, struct status_detail *de
     return status == STATUS_OK ? status : status_detail_wrap(detail, status, "brokers");
 }
 
+static void start_upkeep(struct campusd *campusd)
+{
+    uint64_t tick_ms = TICK_MS / campusd->config->pace.speed;
+    tick_ms = tick_ms > TICK_REAL_MS_MIN ? tick_ms : TICK_REAL_MS_MIN;
+    int failed = uv_timer_start(&campusd->upkeep, on_upkeep, UPKEEP_MS, UPKEEP_MS);
+    ASSERT(failed == 0);
+    failed = uv_timer_start(&campusd->tick, on_tick, tick_ms, tick_ms);
+    ASSERT(failed == 0);
+}
+
 static enum status boot(struct campusd *campusd, const struct registry_version *loaded,
                         struct status_detail *detail)
 {
@@ -487,8 +505,7 @@ static enum status boot(struct campusd *campusd, const struct registry_version *
     }
     if (status == STATUS_OK) {
         alert_flow_pump(campusd->alerts);
-        int failed = uv_timer_start(&campusd->upkeep, on_upkeep, UPKEEP_MS, UPKEEP_MS);
-        ASSERT(failed == 0);
+        start_upkeep(campusd);
         campusd->ready = true;
         campusd->callbacks.on_ready(campusd->callbacks.context);
     }
@@ -545,7 +562,7 @@ enum status campusd_start(uv_loop_t *loop, const struct config *config, const ch
     campusd->config = config;
     campusd->broker_password = broker_password;
     campusd->callbacks = *callbacks;
-    campusd->started_ms = clock_wall_ms();
+    campusd->started_ms = clock_real_ms();
     buffer_init(&campusd->record, 4096);
     const struct control_options control = {config->control_socket, on_control, campusd};
     enum status status = control_open(loop, &control, &campusd->control, detail);
@@ -553,7 +570,8 @@ enum status campusd_start(uv_loop_t *loop, const struct config *config, const ch
         free(campusd);
         return status_detail_wrap(detail, status, "control");
     }
-    uv_timer_t *timers[] = {&campusd->upkeep, &campusd->receipt_timer, &campusd->drain};
+    uv_timer_t *timers[] = {&campusd->upkeep, &campusd->tick, &campusd->receipt_timer,
+                            &campusd->drain};
     for (size_t i = 0; i < sizeof timers / sizeof timers[0]; i++) {
         int failed = uv_timer_init(loop, timers[i]);
         ASSERT(failed == 0);
@@ -612,6 +630,7 @@ static void after_control(void *context)
 {
     struct campusd *campusd = campusd_of(context);
     uv_close((uv_handle_t *)&campusd->upkeep, handle_closed);
+    uv_close((uv_handle_t *)&campusd->tick, handle_closed);
     uv_close((uv_handle_t *)&campusd->receipt_timer, handle_closed);
     uv_close((uv_handle_t *)&campusd->drain, handle_closed);
 }
@@ -664,6 +683,7 @@ static void on_drain(uv_timer_t *timer)
     }
     (void)uv_timer_stop(timer);
     (void)uv_timer_stop(&campusd->upkeep);
+    (void)uv_timer_stop(&campusd->tick);
     (void)uv_timer_stop(&campusd->receipt_timer);
     if (campusd->bridge != NULL) {
         bridge_close(campusd->bridge, after_bridge, campusd);

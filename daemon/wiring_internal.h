@@ -39,7 +39,7 @@ struct campusd {
     const struct config *config;
     const char *broker_password;
     struct campusd_callbacks callbacks;
-    int64_t started_ms;
+    int64_t started_ms; /* of the real clock */
 
     struct registry_watch *watch;
     struct directory *directory;
@@ -52,7 +52,7 @@ struct campusd {
     struct bridge *bridge;
     struct archive *archive;
     struct control *control;
-    uv_timer_t upkeep, receipt_timer, drain;
+    uv_timer_t upkeep, tick, receipt_timer, drain;
 
     struct recovery recovery;
     struct fold fold;

@@ -58,6 +58,32 @@ static void printing_and_reading_agree_over_centuries(void **state)
     }
 }
 
+static void a_pace_runs_from_its_origin_as_fast_as_it_says(void **state)
+{
+    (void)state;
+    const struct clock_pace pace = {
+        .origin_ms = 1772500000000, .start_ms = 1772380800000, .speed = 120};
+    assert_int_equal(clock_pace_ms(&pace, 1772500000000000), 1772380800000);
+    assert_int_equal(clock_pace_ms(&pace, 1772500000500000), 1772380860000);
+    /* finer than the real clock's milliseconds, and there before the origin too */
+    assert_int_equal(clock_pace_ms(&pace, 1772500000000025), 1772380800003);
+    assert_int_equal(clock_pace_ms(&pace, 1772499999000000), 1772380680000);
+}
+
+/* What a restart or another process with the same settings depends on. */
+static void the_wall_clock_follows_the_pace_and_the_real_one_does_not(void **state)
+{
+    (void)state;
+    const int64_t origin_ms = clock_real_ms() - 1000;
+    const struct clock_pace pace = {.origin_ms = origin_ms, .start_ms = 1000000, .speed = 1000};
+    clock_set_pace(&pace);
+    int64_t before_ms = clock_real_ms(), paced_ms = clock_wall_ms(), after_ms = clock_real_ms() + 1;
+    clock_set_pace(&(struct clock_pace){.speed = 1});
+    assert_true(paced_ms >= 1000000 + (before_ms - origin_ms) * 1000);
+    assert_true(paced_ms <= 1000000 + (after_ms - origin_ms) * 1000);
+    assert_true(before_ms >= origin_ms + 1000 && clock_wall_ms() >= before_ms);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -65,6 +91,8 @@ int main(void)
         cmocka_unit_test(unix_seconds_are_read),
         cmocka_unit_test(what_is_no_time_is_refused),
         cmocka_unit_test(printing_and_reading_agree_over_centuries),
+        cmocka_unit_test(a_pace_runs_from_its_origin_as_fast_as_it_says),
+        cmocka_unit_test(the_wall_clock_follows_the_pace_and_the_real_one_does_not),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -124,6 +124,41 @@ static void what_is_printed_reads_back_the_same(void **state)
     config_release(&again);
 }
 
+static void a_clock_of_a_benchmark_needs_the_moment_from_which_it_runs(void **state)
+{
+    (void)state;
+    struct config config;
+    struct status_detail detail;
+    assert_int_equal(config_read(NULL, &config, &detail), STATUS_OK);
+    assert_false(config.paced);
+    assert_int_equal(config.pace.speed, 1);
+    assert_int_equal(config.pace.start_ms, config.pace.origin_ms);
+    config_release(&config);
+
+    assert_int_equal(read_text("clock: {speed: 60}\n", &config, &detail), STATUS_INVALID);
+    assert_non_null(strstr(detail.text, "clock.origin"));
+    assert_int_equal(read_text("clock: {start: noon, origin: 1772500000}\n", &config, &detail),
+                     STATUS_INVALID);
+    assert_non_null(strstr(detail.text, "clock.start: \"noon\""));
+    assert_int_equal(read_text("clock: {speed: 1001, origin: 1772500000}\n", &config, &detail),
+                     STATUS_INVALID);
+
+    assert_int_equal(read_text("clock:\n  start: 2026-03-02T06:00:00+08:00\n"
+                               "  origin: 1772500000.250\n  speed: 120\n",
+                               &config, &detail),
+                     STATUS_OK);
+    assert_true(config.paced);
+    assert_int_equal(config.pace.start_ms, 1772402400000);
+    assert_int_equal(config.pace.origin_ms, 1772500000250);
+    assert_int_equal(config.pace.speed, 120);
+    config_release(&config);
+
+    assert_int_equal(read_text("clock: {origin: 1772500000, speed: 2}\n", &config, &detail),
+                     STATUS_OK);
+    assert_int_equal(config.pace.start_ms, 1772500000000);
+    config_release(&config);
+}
+
 static int told;
 
 static void tell(const char *key)
@@ -156,6 +191,7 @@ int main(void)
         cmocka_unit_test(errors_name_line_column_and_the_way_out),
         cmocka_unit_test(wanted_error_rates_are_shares),
         cmocka_unit_test(what_is_printed_reads_back_the_same),
+        cmocka_unit_test(a_clock_of_a_benchmark_needs_the_moment_from_which_it_runs),
         cmocka_unit_test(a_reload_takes_only_what_may_change),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
