@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "cli/cli.h"
+#include "core/event.h"
 #include "sim/day.h"
 
 int sim_command_city(int argc, char **argv);
@@ -23,6 +24,9 @@ enum status sim_option_number(const char *name, const char *text, int64_t low, i
  * program). */
 enum status sim_city_open(const char *folder, struct sim_city *ret,
                           struct status_detail *detail) MUST_CHECK;
+
+/* What the sender of the report tells; whose card a pass is of is not in it. */
+struct event sim_event_of(const struct sim_report *report);
 
 /* A file that appears under its name when it is complete. */
 struct sim_file {
@@ -57,8 +61,13 @@ int sim_live_run(const struct sim_live_options *options);
  * many such groups there are; ret may be NULL. count is at most the city's pupils. */
 uint32_t sim_choose_pupils(const struct sim_city *city, uint32_t count, uint32_t group,
                            uint32_t *ret);
-/* Writes the true crossings of the day's pupils: pupil,card,fence,time,event. */
+/* Writes the true crossings of the day's pupils: pupil,card,fence,time,event,kind. */
 enum status sim_write_truth(const struct sim_day *day, const char *path,
                             struct status_detail *detail) MUST_CHECK;
+/* Begins such a file; sim_add_truth adds a day, sim_file_commit ends it. */
+enum status sim_truth_open(struct sim_file *file, const char *path,
+                           struct status_detail *detail) MUST_CHECK;
+enum status sim_add_truth(const struct sim_day *day, struct sim_file *file,
+                          struct status_detail *detail) MUST_CHECK;
 
 #endif

@@ -11,17 +11,6 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "broker-bridge/sender.h"
-#include "core/event.h"
-#include "geo/datum.h"
-
-_Static_assert((int)SIM_FIX == (int)EVENT_FIX && (int)SIM_PASS == (int)EVENT_PASS &&
-                   (int)SIM_SIGNAL == (int)EVENT_SIGNAL,
-               "kinds are those of core/event.h");
-_Static_assert((int)SIM_GNSS == (int)FIX_GNSS && (int)SIM_CELL == (int)FIX_CELL &&
-                   (int)SIM_IN == (int)PASS_IN && (int)SIM_OUT == (int)PASS_OUT &&
-                   (int)SIM_SIGNAL_SOS == (int)SIGNAL_SOS &&
-                   (int)SIM_SIGNAL_POWERED_OFF == (int)SIGNAL_POWERED_OFF,
-               "values are those of core/event.h");
 
 #define LIVE_MAGIC     0x51a11fe5u
 #define TICK_MS        50
@@ -103,32 +92,12 @@ static void make_identities(struct live *live)
     }
 }
 
-static struct event to_event(const struct sim_report *report)
-{
-    struct event event = {
-        .time_ms = report->time_ms,
-        .type = report->kind,
-        .datum = GEO_WGS84,
-        .point = report->point,
-        .accuracy_cm = report->accuracy_cm,
-        .battery_pct = report->battery_pct,
-    };
-    event.kind = report->kind == SIM_FIX    ? report->source
-                 : report->kind == SIM_PASS ? report->direction
-                                            : report->signal;
-    if (report->kind != SIM_PASS) {
-        event.flags = EVENT_HAS_BATTERY;
-        event.flags |= report->has_position ? EVENT_HAS_ACCURACY : EVENT_NO_POSITION;
-    }
-    return event;
-}
-
 /* STATUS_FULL: later. */
 static enum status send_report(struct live *live, const struct sim_report *report)
 {
     char card[LIVE_ID_MAX];
     const char *cards[1] = {card};
-    struct event event = to_event(report);
+    struct event event = sim_event_of(report);
     uint32_t school = live->options->city->pupils[report->pupil].school;
     bool pass = report->kind == SIM_PASS;
     uint32_t no =
