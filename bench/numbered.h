@@ -1,6 +1,6 @@
 /*
- * numbered.h - directories of made-up schools, pupils, cards and gates, whose ids are a letter and their
- * number: s1, p1, c1, g1. Card n is pupil n's.
+ * numbered.h - directories of made-up schools, pupils, cards, guardians and gates, whose ids are a letter
+ * and their number: s1, p1, c1, u1, g1. Card n is pupil n's.
  * Threads: one per directory.
  */
 #ifndef BENCH_NUMBERED_H
@@ -10,7 +10,7 @@
 #include "core/directory.h"
 
 struct numbered {
-    uint32_t schools, pupils, gates_a_school;
+    uint32_t schools, pupils, gates_a_school, guardians_a_pupil;
     uint32_t (*school_of)(const void *context, uint32_t pupil_no);
     const void *context;
 };
