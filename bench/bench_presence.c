@@ -11,7 +11,7 @@
 #include "cli/cli.h"
 
 static const char usage[] =
-    "bench-presence [--quick] [--frontier] [--json FILE]\n"
+    "bench-presence [--quick] [--frontier] [--pupils N] [--days N] [--json FILE]\n"
     "  2,000 pupils x 10 school days at 60 s and 300 s, with gates and without; --quick: 200 x 3;\n"
     "  --frontier: the same days by a range of wanted error rates too;\n"
     "  then the phones' day traces in the folder of real inputs, $CAMPUS_DATA";
@@ -117,12 +117,20 @@ static int measure(const struct run_options *options, struct claims *claims,
     return CLI_OK;
 }
 
+static bool read_count(const char *text, int64_t high, int64_t *ret)
+{
+    return text == NULL ||
+           (text_to_i64(text_of(text), ret) == STATUS_OK && *ret > 0 && *ret <= high);
+}
+
 int main(int argc, char **argv)
 {
-    const char *json = NULL;
+    const char *json = NULL, *pupils_text = NULL, *days_text = NULL;
     bool quick = false, frontier = false;
     const struct cli_option list[] = {
-        {"--json", &json, NULL}, {"--quick", NULL, &quick}, {"--frontier", NULL, &frontier}, {0}};
+        {"--json", &json, NULL},         {"--quick", NULL, &quick},
+        {"--frontier", NULL, &frontier}, {"--pupils", &pupils_text, NULL},
+        {"--days", &days_text, NULL},    {0}};
     int words;
     int outcome = cli_options(argc, argv, list, usage, &words);
     if (outcome != CLI_OK) {
@@ -131,6 +139,10 @@ int main(int argc, char **argv)
     if (words > 1) {
         return cli_usage(usage, "takes no words");
     }
+    int64_t pupils = quick ? 200 : 2000, days = quick ? 3 : 10;
+    if (!read_count(pupils_text, 200000, &pupils) || !read_count(days_text, 365, &days)) {
+        return cli_usage(usage, "--pupils: 1 to 200,000; --days: 1 to 365");
+    }
     static const uint32_t intervals_ms[] = {60000, 300000};
     struct presence_policy policies[FRONTIER_POLICIES];
     frontier_policies(policies);
@@ -138,8 +150,8 @@ int main(int argc, char **argv)
     static struct figures figures;
     (void)fputs(rules_of_scoring, stdout);
     for (uint32_t i = 0; i < 4; i++) {
-        struct run_options options = {.pupils = quick ? 200 : 2000,
-                                      .days = quick ? 3 : 10,
+        struct run_options options = {.pupils = (uint32_t)pupils,
+                                      .days = (uint32_t)days,
                                       .interval_ms = intervals_ms[i / 2],
                                       .gates = i % 2 == 0,
                                       .policies = policies,

@@ -1,6 +1,7 @@
 #!/bin/bash
-# bench NAME [--quick] [--json FILE] [--results] [...]: runs build/release/bin/bench-NAME, or campus-load for `load` on a
-# private stack of its own. The programs write {"figures": {...}}; machine, commit and command are put before them here.
+# bench NAME [--quick] [--json FILE] [--results] [...]: runs build/release/bin/bench-NAME, or campus-load for `load`, `bare` and
+# `drain` on a private stack of its own. The programs write {"figures": {...}}; machine, commit and command are put before them here.
+# bench page RUN.json --out FILE.html, bench compare A.json B.json [...]: a run to look at, two beside each other.
 # geo --postgis: beside PostGIS too, on a private server, where it is installed.
 # --results: what was printed becomes the section NAME of bench/RESULTS.md; only from a tree without changes.
 set -uo pipefail
@@ -8,14 +9,9 @@ set -uo pipefail
 . "$ROOT/scripts/stack.sh"
 . "$ROOT/scripts/results.sh"
 . "$ROOT/scripts/postgis.sh"
+. "$ROOT/scripts/bench_load.sh"
 
 BIN=${CAMPUS_BIN:-$ROOT/build/release/bin}
-
-json_text() {
-    local text=${1//\\/\\\\}
-    text=${text//\"/\\\"}
-    printf '"%s"' "${text//[$'\001'-$'\037']/ }"
-}
 
 machine() {
     local model memory
@@ -42,20 +38,15 @@ known() {
     for program in "$BIN"/bench-*; do
         [[ -x $program ]] && basename "$program" | sed 's/^bench-//'
     done
-    [[ -x $BIN/campus-load ]] && echo load
+    [[ -x $BIN/campus-load ]] && printf '%s\n' drain load
     [[ -x $BIN/campus-fill ]] && echo recovery
 }
 
-# merge FILE COMMAND: FILE as a program left it becomes what is published, with the figures in $MORE ("key number" lines).
+# merge FILE COMMAND: FILE as a program left it becomes what is published, with the figures in $MORE ("key number" lines) and
+# whatever stands behind its figures.
 merge() {
-    local figures more
-    figures=$(tr '\n' ' ' <"$1" | sed -n 's/.*"figures"[[:space:]]*:[[:space:]]*\({[^{}]*}\).*/\1/p')
-    [[ -n $figures ]] || die "$1 has no figures"
-    more=$(sed -n 's/^\([^ ]*\) \([0-9.]*\)$/,   "\1": \2/p' "$MORE" | tr '\n' ' ')
-    [[ -z $more ]] || figures=${figures%\}}$more}
-    printf '{"machine": %s,\n "commit": %s,\n "command": %s,\n "figures": %s}\n' "$(json_text "$(machine)")" \
-        "$(json_text "$(commit)")" "$(json_text "$2")" "$figures" >"$1.new"
-    mv "$1.new" "$1"
+    "$BIN/campus-load" stamp "$1" --machine "$(machine)" --commit "$(commit)" --command "$2" --more "$MORE" ||
+        die "$1 is left as it was"
 }
 
 # count_instructions NAME TOGGLE KIND...: instructions a lookup or step inside the function TOGGLE, counted by callgrind: the
@@ -84,7 +75,7 @@ count_instructions() {
     done
 }
 
-# The programs, and what is measured beside them: geo and engine in their full runs count instructions.
+# The programs, and what is measured beside them: geo, engine, intake and micro in their full runs count instructions.
 run_program() {
     local name=$1 argument postgis='' quick='' count=1 arguments=()
     shift
@@ -103,28 +94,124 @@ run_program() {
     done
     "$BIN/bench-$name" "${arguments[@]}" || return
     [[ -z $count || $name != engine ]] || count_instructions engine engine_counted decode step
+    [[ -z $count || $name != intake ]] || count_instructions intake intake_counted cards gateways
+    [[ -z $count || $name != micro ]] ||
+        count_instructions micro micro_counted batch single distance step decode gateway ingest append rows
     [[ $name == geo ]] || return 0
     [[ -z $count ]] || count_instructions geo geo_race_counted batch single distance distance_single
     [[ -z $postgis ]] || (run_postgis $quick)
 }
 
+# brokers_for OPTION...: how many brokers the connections of such a load need, by the limit of open files of one.
+brokers_for() {
+    local connections=8 gateways=0 rate=2000 steps='' interval=10
+    while (($#)); do
+        case $1 in
+        --connections) connections=${2:-} ;;
+        --gateways) gateways=${2:-} ;;
+        --rate) rate=${2:-} ;;
+        --step) steps+=" ${2%%:*}" ;;
+        --interval-s) interval=${2:-} ;;
+        esac
+        shift
+    done
+    awk -v connections="$connections" -v gateways="$gateways" -v rates="${steps:-$rate}" -v interval="$interval" -v files="$(ulimit -n)" \
+        'BEGIN {
+            for (i = split(rates, each, " "); i > 0; i--) rate = each[i] + 0 > rate ? each[i] + 0 : rate
+            cards = rate * interval < 134000 ? rate * interval : 134000
+            n = gateways + 0 > 0 ? gateways : connections == "cards" ? cards : connections
+            room = files == "unlimited" ? 100000 : files > 1000 ? files - 500 : files / 2
+            brokers = int((n + room - 1) / room)
+            print (brokers > 1 ? brokers : 1)
+        }'
+}
+
+# --brokers N: so many private ones, else as many as the connections need; alerts are published at the first.
 run_load() {
-    local rate=2000 seconds=60 argument extra=()
-    for argument in "$@"; do
+    local seconds=60 argument brokers='' ladder='' quick='' ours=() extra=() parts
+    while (($#)); do
+        argument=$1
+        shift
         case $argument in
-        --quick) seconds=10 ;;
+        --quick) seconds=10 quick=--quick ;;
+        --ladder) ladder=$argument ;;
+        --brokers) brokers=${1:-} && shift ;;
+        --brokers=*) brokers=${argument#*=} ;;
+        --*=*) extra+=("${argument%%=*}" "${argument#*=}") ;;
         *) extra+=("$argument") ;;
         esac
     done
+    if [[ -n $ladder ]]; then # it has rates and times of its own
+        ours=("$ladder" $quick)
+    else
+        ours=(--rate 2000 --seconds "$seconds")
+    fi
+    ulimit -Sn "$(ulimit -Hn)" # each broker's too
+    BROKERS=${brokers:-$(brokers_for "${extra[@]}")}
+    [[ $BROKERS =~ ^[1-9][0-9]?$ ]] || die "bench load: --brokers wants a number from 1 to 64"
+    ((BROKERS == 1)) || ALERTS_AT_FIRST=1
     trap 'stack_stop; stack_remove' EXIT
     stack_city load
     campusd_start
+    mapfile -t parts < <(stack_parts)
     # what stands later wins: the caller's --rate and --seconds over ours
-    "$BIN/campus-load" --broker "$CAMPUS_BROKER" --pg "$CAMPUS_PG" --cards "$STACK/city/load.csv" \
-        --rate "$rate" --seconds "$seconds" "${extra[@]}" && return 0
+    "$BIN/campus-load" --broker "$CAMPUS_BROKERS" --listen "$CAMPUS_BROKER" --pg "$CAMPUS_PG" --cards "$STACK/city/load.csv" \
+        "${parts[@]}" "${ours[@]}" "${extra[@]}" && return 0
+    load_failed
+}
+
+load_failed() {
     say "what campusd counted, and its last words:"
     campusctl status | grep -v "=0$" >&2
     tail -n 20 "$STACK/log/campusd.log" >&2
+    return 1
+}
+
+# A school day (campus-load --model day) in accelerated time: an invented city of so many pupils on a stack whose clock runs
+# from the first hour on once all is connected, --lead seconds after the start.
+run_day() {
+    local pupils=134000 speed=60 from=6 to=21 day=2 lead='' brokers='' schools extra=()
+    while (($#)); do
+        case $1 in
+        --model) shift ;;
+        --model=day) ;;
+        --quick) pupils=2000 speed=120 ;;
+        --pupils) pupils=$2 && shift ;;
+        --speed) speed=$2 && shift ;;
+        --from) from=$2 && shift ;;
+        --to) to=$2 && shift ;;
+        --day) day=$2 && shift ;;
+        --lead) lead=$2 && shift ;;
+        --brokers) brokers=$2 && shift ;;
+        *) extra+=("$1") ;;
+        esac
+        shift
+    done
+    schools=$((pupils < 400 ? 1 : pupils > 41200 ? 206 : pupils / 200))
+    lead=${lead:-$((15 + pupils / 3000))}
+    ulimit -Sn "$(ulimit -Hn)" # each broker's too
+    BROKERS=${brokers:-$(brokers_for --rate "$pupils" --interval-s 1 "${extra[@]}")}
+    [[ $BROKERS =~ ^[1-9][0-9]?$ ]] || die "bench load: --brokers wants a number from 1 to 64"
+    ((BROKERS == 1)) || ALERTS_AT_FIRST=1
+    trap 'stack_stop; stack_remove' EXIT
+    stack_city day --schools "$schools" --pupils $((pupils > schools * 200 ? pupils : schools * 200)) \
+        --zones $((schools < 200 ? schools * 10 : 2000))
+    CLOCK_SPEED=$speed
+    CLOCK_START=$(awk -v day="$day" -v from="$from" 'BEGIN {printf "%.0f", 1772380800 + (day - 1) * 86400 + from * 3600}')
+    CLOCK_ORIGIN=$(($(date +%s) + lead))
+    campusd_start
+    "$BIN/campus-load" --model day --broker "$CAMPUS_BROKERS" --listen "$CAMPUS_BROKER" --pg "$CAMPUS_PG" --cards "$STACK/city/load.csv" \
+        --city "$STACK/city" --pupils "$pupils" --speed "$speed" --from "$from" --to "$to" --day "$day" \
+        --origin "$CLOCK_ORIGIN" "${extra[@]}" && return 0
+    load_failed
+}
+
+is_day() {
+    local before='' argument
+    for argument in "$@"; do
+        [[ $before$argument == --modelday || $argument == --model=day ]] && return 0
+        before=$argument
+    done
     return 1
 }
 
@@ -213,9 +300,12 @@ main() {
         "$ROOT/scripts/build.sh" release >&2 || die "the build failed"
     fi
     if [[ -z $name || $name == -* ]]; then
-        say "bench needs a NAME, one of: $(known | paste -sd' ')"
+        say "bench needs a NAME, one of: $(known | paste -sd' '); or page, compare"
         return 2
     fi
+    case $name in
+    page | compare) exec "$BIN/campus-load" "$@" ;;
+    esac
     shift
     for ((i = 1; i <= $#; i++)); do
         case ${!i} in
@@ -242,7 +332,7 @@ main() {
     : >"$MORE"
     run "$name" "${arguments[@]}" | tee "$SCRATCH/table"
     result=${PIPESTATUS[0]}
-    if ((result == 0)) && [[ -n $json ]]; then
+    if [[ -n $json && (result -eq 0 || $json -nt $MORE) ]]; then # a run that lost something is one too
         merge "$json" "$command"
     fi
     if ((result == 0)) && [[ -n $results ]]; then
@@ -256,8 +346,14 @@ main() {
 run() {
     local name=$1
     shift
-    if [[ $name == load ]]; then
+    if [[ $name == load ]] && is_day "$@"; then
+        (run_day "$@")
+    elif [[ $name == load ]]; then
         (run_load "$@")
+    elif [[ $name == bare ]]; then
+        (run_bare "$@")
+    elif [[ $name == drain ]]; then
+        (run_drain "$@")
     elif [[ $name == recovery ]]; then
         (run_recovery "$@")
     elif [[ $name == archive ]]; then

@@ -1,5 +1,6 @@
 # A private stack below one folder: PostgreSQL 15, Mosquitto, campusd. Used by `./campus up` and by tests/e2e.
-# Source scripts/lib.sh first. Set STACK (the folder) and BIN (where the programs lie), then stack_open.
+# Source scripts/lib.sh first. Set STACK (the folder) and BIN (where the programs lie), then stack_open. BROKERS: how many
+# Mosquittos (1); with ALERTS_AT_FIRST set, campusd publishes alerts at the first alone, else at each.
 #
 #   $STACK/campus.env    what programs beside the daemon need to know (KEY=VALUE), and what a second start needs
 #   $STACK/campus.yaml   configuration of campusd
@@ -7,6 +8,7 @@
 #   $STACK/journal/      campusd's journal       $STACK/pg/, $STACK/mosquitto/   unless users cannot get there
 
 PG_BIN=${CAMPUS_PG_BIN:-/usr/lib/postgresql/15/bin}
+MORE_PORTS=() # of the brokers after the first; they are new with each stack_open
 SOCKET_PATH_MAX=107 # sun_path less its NUL
 
 # env_get KEY: the value that a former start remembered.
@@ -63,6 +65,10 @@ stack_open() {
     [[ -n $RUN && -d $RUN && -O $RUN ]] || choose_run
     own postgres "$RUN/pg"
     [[ -n $BROKER_PORT ]] || BROKER_PORT=${CAMPUS_BROKER_PORT:-$(free_port)}
+    MORE_PORTS=()
+    while ((${#MORE_PORTS[@]} < ${BROKERS:-1} - 1)); do
+        MORE_PORTS+=("$(free_port)")
+    done
     stack_write_env
 }
 
@@ -107,6 +113,7 @@ conninfo_text() {
 stack_write_env() {
     CAMPUS_PG="host=$(conninfo_text "$RUN/pg") port=5432 user=campus dbname=campus"
     CAMPUS_BROKER=mqtt://127.0.0.1:$BROKER_PORT
+    CAMPUS_BROKERS=$(printf '%s\n' "$BROKER_PORT" "${MORE_PORTS[@]}" | sed 's|^|mqtt://127.0.0.1:|' | paste -sd,)
     CAMPUS_CONTROL=$RUN/control.sock
     export CAMPUS_PG CAMPUS_BROKER CAMPUS_CONTROL
     export CAMPUS_ENV=$STACK/campus.env
@@ -202,17 +209,18 @@ pg_kill9() {
 
 # ---- Mosquitto ----
 
+# broker_configure NAME PORT
 broker_configure() {
     local user=
-    own mosquitto "$DATA/mosquitto"
+    own mosquitto "$DATA/$1"
     ((EUID == 0)) && user='user mosquitto'
-    cat >"$STACK/mosquitto.conf" <<END
+    cat >"$STACK/$1.conf" <<END
 # written by scripts/stack.sh
-listener $BROKER_PORT 127.0.0.1
+listener $2 127.0.0.1
 allow_anonymous true
 $user
 persistence true
-persistence_location $DATA/mosquitto/
+persistence_location $DATA/$1/
 # what is queued is lost with the broker at most this many seconds back; senders with receipts repeat it
 autosave_interval 5
 # the default limit of 1,000 drops messages without a word
@@ -231,35 +239,66 @@ connection_messages false
 END
 }
 
+# broker_died_or_listens NAME PORT
 broker_died_or_listens() {
-    listens "$BROKER_PORT" || gone "$STACK/run/mosquitto.pid"
+    listens "$2" || gone "$STACK/run/$1.pid"
 }
 
-broker_start() {
+# broker_new_port NAME: another one for it, remembered.
+broker_new_port() {
+    if [[ $1 == mosquitto ]]; then
+        BROKER_PORT=$(free_port)
+    else
+        MORE_PORTS[${1#mosquitto-} - 2]=$(free_port)
+    fi
+    stack_write_env
+}
+
+# broker_port NAME
+broker_port() {
+    if [[ $1 == mosquitto ]]; then
+        echo "$BROKER_PORT"
+    else
+        echo "${MORE_PORTS[${1#mosquitto-} - 2]}"
+    fi
+}
+
+# broker_start_one NAME: mosquitto, or mosquitto-N.
+broker_start_one() {
     local try program
-    running "$STACK/run/mosquitto.pid" && return 0
+    running "$STACK/run/$1.pid" && return 0
     program=$(command -v mosquitto || command -v /usr/sbin/mosquitto) ||
         die "no mosquitto: run ./campus deps"
     for try in 1 2 3 4 5; do
         # one that is only slow must not get a second beside it, which would take its pid file
-        stop_process "$STACK/run/mosquitto.pid" Mosquitto
-        if listens "$BROKER_PORT"; then
-            say "port $BROKER_PORT is taken by somebody else: another one is used from now on"
-            BROKER_PORT=$(free_port)
-            stack_write_env
+        stop_process "$STACK/run/$1.pid" Mosquitto
+        if listens "$(broker_port "$1")"; then
+            say "port $(broker_port "$1") is taken by somebody else: another one is used from now on"
+            broker_new_port "$1"
         fi
-        broker_configure
-        spawn "$STACK/run/mosquitto.pid" "$STACK/log/mosquitto.log" "$program" -c "$STACK/mosquitto.conf"
-        wait_until 60 "Mosquitto on port $BROKER_PORT" broker_died_or_listens
-        running "$STACK/run/mosquitto.pid" && listens "$BROKER_PORT" && return 0
+        broker_configure "$1" "$(broker_port "$1")"
+        spawn "$STACK/run/$1.pid" "$STACK/log/$1.log" "$program" -c "$STACK/$1.conf"
+        wait_until 60 "Mosquitto on port $(broker_port "$1")" broker_died_or_listens "$1" "$(broker_port "$1")"
+        running "$STACK/run/$1.pid" && listens "$(broker_port "$1")" && return 0
         say "Mosquitto did not start (try $try)"
     done
-    tail -n 5 "$STACK/log/mosquitto.log" >&2
-    die "Mosquitto did not start: see $STACK/log/mosquitto.log"
+    tail -n 5 "$STACK/log/$1.log" >&2
+    die "Mosquitto did not start: see $STACK/log/$1.log"
+}
+
+broker_start() {
+    local i
+    broker_start_one mosquitto
+    for ((i = 0; i < ${#MORE_PORTS[@]}; i++)); do
+        broker_start_one "mosquitto-$((i + 2))"
+    done
 }
 
 broker_stop() {
-    stop_process "$STACK/run/mosquitto.pid" Mosquitto
+    local pid_file
+    for pid_file in "$STACK"/run/mosquitto*.pid; do
+        stop_process "$pid_file" Mosquitto
+    done
 }
 
 broker_kill9() {
@@ -271,6 +310,20 @@ broker_kill9() {
 
 yaml_text() {
     printf "'%s'" "${1//\'/\'\'}"
+}
+
+# CLOCK_SPEED, CLOCK_START and CLOCK_ORIGIN (Unix seconds) give campusd the clock of a benchmark.
+clock_settings() {
+    [[ -z ${CLOCK_SPEED:-} ]] ||
+        printf 'clock:\n  start: %s\n  origin: %s\n  speed: %s\n' "$CLOCK_START" "$CLOCK_ORIGIN" "$CLOCK_SPEED"
+}
+
+# yaml_list A,B,...
+yaml_list() {
+    local item
+    while read -rd, item; do
+        printf -- '  - %s\n' "$(yaml_text "$item")"
+    done <<<"$1,"
 }
 
 campusd_configure() {
@@ -290,9 +343,12 @@ archive:
 registry:
   cache: $(yaml_text "$STACK/registry.cache")
 brokers:
-  - $(yaml_text "$CAMPUS_BROKER")
+$(yaml_list "$CAMPUS_BROKERS")
+${ALERTS_AT_FIRST:+alert_brokers:
+$(yaml_list "$CAMPUS_BROKER")}
 card:
   datum_default: wgs84
+$(clock_settings)
 END
     mv "$STACK/campus.yaml.new" "$STACK/campus.yaml"
 }
@@ -347,7 +403,7 @@ stack_stop() {
     local pid_file
     for pid_file in "$STACK"/run/*.pid; do
         case ${pid_file##*/} in
-        campusd.pid | mosquitto.pid | postgres.pid | '*.pid') ;;
+        campusd.pid | mosquitto*.pid | postgres.pid | '*.pid') ;;
         *) stop_process "$pid_file" "$(basename "$pid_file" .pid)" ;;
         esac
     done

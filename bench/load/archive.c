@@ -11,10 +11,15 @@
 
 enum { POLL_MS = 250 };
 
+/* Registry number -> sender, LOAD_NONE: not ours. */
+struct numbers {
+    uint32_t *sender_of;
+    uint32_t end;
+};
+
 struct load_archive {
     PGconn *conn;
-    uint32_t *card_of; /* registry number -> place in the file, LOAD_NONE: not ours */
-    uint32_t number_end;
+    struct numbers cards, gates;
 };
 
 static enum status failed(const struct load_archive *archive, struct status_detail *detail)
@@ -30,30 +35,45 @@ static uint64_t number_at(const PGresult *result, int row, int column)
     return strtoull(PQgetvalue(result, row, column), NULL, 10);
 }
 
-static enum status take_numbers(struct load_archive *archive, const struct load_cards *cards,
-                                const PGresult *result, struct status_detail *detail)
+static enum status take_numbers(const struct load_cards *cards, const PGresult *result,
+                                struct numbers *ret, uint32_t *ret_known,
+                                struct status_detail *detail)
 {
     int rows = PQntuples(result);
     uint32_t end = rows > 0 ? (uint32_t)number_at(result, rows - 1, 1) + 1 : 1;
-    archive->card_of = malloc((size_t)end * sizeof *archive->card_of);
-    if (archive->card_of == NULL) {
-        return status_detail_set(detail, STATUS_NO_MEMORY, "no memory for %u cards", end);
+    ret->sender_of = malloc((size_t)end * sizeof *ret->sender_of);
+    if (ret->sender_of == NULL) {
+        return status_detail_set(detail, STATUS_NO_MEMORY, "no memory for %u senders", end);
     }
-    archive->number_end = end;
-    memset(archive->card_of, 0xff, (size_t)end * sizeof *archive->card_of); /* LOAD_NONE */
+    ret->end = end;
+    memset(ret->sender_of, 0xff, (size_t)end * sizeof *ret->sender_of); /* LOAD_NONE */
     uint32_t known = 0;
     for (int i = 0; i < rows; i++) {
-        uint32_t card = load_cards_find(cards, text_of(PQgetvalue(result, i, 0)));
-        archive->card_of[number_at(result, i, 1)] = card;
-        known += card != LOAD_NONE;
+        uint32_t sender = load_sender_find(cards, text_of(PQgetvalue(result, i, 0)));
+        ret->sender_of[number_at(result, i, 1)] = sender;
+        known += sender != LOAD_NONE;
     }
-    if (known < cards->count) {
-        return status_detail_set(detail, STATUS_NOT_FOUND,
-                                 "the registry knows %u of the %u cards; import the city first "
-                                 "(campusctl import)",
-                                 known, cards->count);
-    }
+    *ret_known = known;
     return STATUS_OK;
+}
+
+static enum status read_numbers(struct load_archive *archive, const char *query,
+                                const struct load_cards *cards, struct numbers *ret,
+                                uint32_t wanted, struct status_detail *detail)
+{
+    uint32_t known = 0;
+    PGresult *result = PQexec(archive->conn, query);
+    enum status status = PQresultStatus(result) == PGRES_TUPLES_OK
+                             ? take_numbers(cards, result, ret, &known, detail)
+                             : failed(archive, detail);
+    PQclear(result);
+    if (status == STATUS_OK && known < wanted) {
+        return status_detail_set(detail, STATUS_NOT_FOUND,
+                                 "the registry knows %u of the %u cards or gates; import the city "
+                                 "first (campusctl import)",
+                                 known, wanted);
+    }
+    return status;
 }
 
 enum status load_archive_open(const char *conninfo, const struct load_cards *cards,
@@ -68,12 +88,12 @@ enum status load_archive_open(const char *conninfo, const struct load_cards *car
     if (PQstatus(archive->conn) != CONNECTION_OK) {
         status = failed(archive, detail);
     } else {
-        PGresult *result =
-            PQexec(archive->conn, "SELECT id, no FROM campus.card WHERE valid ORDER BY no");
-        status = PQresultStatus(result) == PGRES_TUPLES_OK
-                     ? take_numbers(archive, cards, result, detail)
-                     : failed(archive, detail);
-        PQclear(result);
+        status = read_numbers(archive, "SELECT id, no FROM campus.card WHERE valid ORDER BY no",
+                              cards, &archive->cards, cards->count, detail);
+    }
+    if (status == STATUS_OK) {
+        status = read_numbers(archive, "SELECT id, no FROM campus.gate ORDER BY no", cards,
+                              &archive->gates, cards->gate_count, detail);
     }
     if (status != STATUS_OK) {
         load_archive_close(archive);
@@ -86,16 +106,24 @@ enum status load_archive_open(const char *conninfo, const struct load_cards *car
 void load_archive_close(struct load_archive *archive)
 {
     PQfinish(archive->conn);
-    free(archive->card_of);
+    free(archive->cards.sender_of);
+    free(archive->gates.sender_of);
     free(archive);
 }
 
+const char *load_archive_version(const struct load_archive *archive)
+{
+    const char *version = PQparameterStatus(archive->conn, "server_version");
+    return version != NULL ? version : "";
+}
+
 /* The rows of the run: of its epoch, and of its days, so that old partitions are left alone. */
+#define RUN_WHERE                                                                                  \
+    " WHERE epoch = $1::bigint AND arrived > to_timestamp($1::bigint) - interval '1 day'"
 #define RUN_ROWS                                                                                   \
-    "(SELECT card_no, seq FROM campus.fix WHERE epoch = $1::bigint"                                \
-    " AND arrived > to_timestamp($1::bigint) - interval '1 day'"                                   \
-    " UNION ALL SELECT card_no, seq FROM campus.signal WHERE epoch = $1::bigint"                   \
-    " AND arrived > to_timestamp($1::bigint) - interval '1 day') AS run"
+    "(SELECT 0 AS gate, card_no AS no, seq FROM campus.fix" RUN_WHERE                              \
+    " UNION ALL SELECT 0, card_no, seq FROM campus.signal" RUN_WHERE                               \
+    " UNION ALL SELECT 1, gate_no, seq FROM campus.pass" RUN_WHERE ") AS run"
 
 static enum status count_rows(struct load_archive *archive, const char *const *epoch, uint64_t *ret,
                               struct status_detail *detail)
@@ -138,9 +166,10 @@ static enum status wait_rows(struct load_archive *archive, struct load_ledger *l
 static void take_row(const struct load_archive *archive, struct load_ledger *ledger,
                      const PGresult *row, struct load_archive_result *ret)
 {
-    uint64_t number = number_at(row, 0, 0), seq = number_at(row, 0, 1), rows = number_at(row, 0, 2);
-    uint32_t card = number < archive->number_end ? archive->card_of[number] : LOAD_NONE;
-    uint32_t report = card != LOAD_NONE ? load_ledger_find(ledger, card, seq) : LOAD_NONE;
+    const struct numbers *numbers = number_at(row, 0, 0) != 0 ? &archive->gates : &archive->cards;
+    uint64_t number = number_at(row, 0, 1), seq = number_at(row, 0, 2), rows = number_at(row, 0, 3);
+    uint32_t sender = number < numbers->end ? numbers->sender_of[number] : LOAD_NONE;
+    uint32_t report = sender != LOAD_NONE ? load_ledger_find(ledger, sender, seq) : LOAD_NONE;
     ret->rows += rows;
     if (report == LOAD_NONE) {
         ret->unknown += rows;
@@ -154,8 +183,8 @@ static enum status compare(struct load_archive *archive, struct load_ledger *led
                            struct status_detail *detail)
 {
     if (PQsendQueryParams(archive->conn,
-                          "SELECT card_no, seq, count(*) FROM " RUN_ROWS " GROUP BY 1, 2", 1, NULL,
-                          epoch, NULL, NULL, 0) != 1 ||
+                          "SELECT gate, no, seq, count(*) FROM " RUN_ROWS " GROUP BY 1, 2, 3", 1,
+                          NULL, epoch, NULL, NULL, 0) != 1 ||
         PQsetSingleRowMode(archive->conn) != 1) {
         return failed(archive, detail);
     }

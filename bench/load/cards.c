@@ -184,6 +184,17 @@ uint32_t load_cards_find(const struct load_cards *cards, struct text id)
     return *place_of(cards, id);
 }
 
+uint32_t load_sender_find(const struct load_cards *cards, struct text id)
+{
+    uint32_t card = load_cards_find(cards, id);
+    for (uint32_t i = 0; i < cards->gate_count && card == LOAD_NONE; i++) {
+        if (text_is(id, cards->gates[i].id)) {
+            return cards->count + i;
+        }
+    }
+    return card;
+}
+
 struct geo_point load_card_place(const struct load_cards *cards, const struct load_card *card,
                                  int64_t time_ms)
 {

@@ -168,7 +168,10 @@ enum status load_keepers_send(struct load_keepers *keepers, uint32_t card, enum 
     for (uint16_t i = 0; i < count; i++) {
         keepers->events[i] = keepers->wire[i].event;
     }
-    (void)load_ledger_add(keepers->ledger, card, kind, count, due_us);
+    if (load_ledger_add(keepers->ledger, 0, card, kind, count, due_us) == LOAD_NONE) {
+        return status_detail_set(detail, STATUS_FULL, "the ledger is full: %u reports",
+                                 keepers->ledger->capacity);
+    }
     status = sender_add(keepers->hub, card, keepers->events, NULL, count);
     return status == STATUS_OK ? status : status_detail_set(detail, status, "no room for a report");
 }
