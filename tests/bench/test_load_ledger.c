@@ -127,7 +127,7 @@ static void processes_fill_it_together(void **state)
     (void)state;
     struct load_ledger ledger;
     pid_t pids[PARTS];
-    assert_int_equal(load_ledger_init(&ledger, CARDS, PARTS * EACH), STATUS_OK);
+    assert_int_equal(load_ledger_init(&ledger, CARDS, (uint64_t)PARTS * EACH), STATUS_OK);
     for (uint32_t i = 0; i < PARTS; i++) {
         pids[i] = fork();
         assert_true(pids[i] >= 0);

@@ -136,8 +136,8 @@ static void after_a_loss_what_is_not_acknowledged_is_sent_again_and_marked(void 
     assert_int_equal(outbox_unsent(&outbox).length, 4 * PACKET);
     assert_int_equal(id_at(&outbox, 0), 2);
     const char *bytes = outbox_unsent(&outbox).at;
-    assert_int_equal(bytes[0], 0x3a);          /* again */
-    assert_int_equal(bytes[3 * PACKET], 0x32); /* for the first time */
+    assert_int_equal(bytes[0], 0x3a);                  /* again */
+    assert_int_equal(bytes[(size_t)3 * PACKET], 0x32); /* for the first time */
     send_all(&outbox);
     for (uint16_t id = 2; id <= 5; id++) {
         assert_int_equal(outbox_acked(&outbox, id, &note), STATUS_OK);
