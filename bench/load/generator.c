@@ -136,7 +136,6 @@ static bool send_batch(struct generator *generator, uint32_t conn, int64_t due_u
 static struct wire_report wire_report_of(const struct generator *generator,
                                          const struct load_feed_item *item, uint32_t report)
 {
-    /* the encoder does not change the events */
     return (struct wire_report){.epoch = generator->options->ledger->epoch,
                                 .seq = generator->options->ledger->reports[report].seq,
                                 .event_count = item->event_count,
