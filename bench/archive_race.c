@@ -1,7 +1,5 @@
 #include "bench/archive_race.h"
 
-#include <dirent.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +8,7 @@
 
 #include "base/clock.h"
 #include "bench/archive_city.h"
+#include "bench/folder.h"
 #include "core/record.h"
 #include "storage/archive.h"
 #include "storage/archive_rows.h"
@@ -21,7 +20,7 @@ struct race {
     const struct archive_race_options *options;
     PGconn *conn;
     struct status_detail *detail;
-    char folder[4096];
+    char folder[BENCH_FOLDER_BYTES];
     uv_loop_t loop;
     struct journal *journal;
     uint64_t appended, end; /* records; bytes */
@@ -308,28 +307,15 @@ static enum status make_chunks(struct race *race, struct archive_rows **ret, uin
     return status;
 }
 
-static void remove_folder(const char *path)
-{
-    DIR *dir = opendir(path);
-    if (dir == NULL) {
-        return;
-    }
-    for (const struct dirent *item; (item = readdir(dir)) != NULL;) {
-        (void)unlinkat(dirfd(dir), item->d_name, 0);
-    }
-    (void)closedir(dir);
-    (void)rmdir(path);
-}
-
 enum status archive_race(PGconn *conn, const struct archive_race_options *options,
                          struct archive_race_result *ret, struct status_detail *detail)
 {
     struct race race = {.options = options, .conn = conn, .detail = detail};
     struct archive_rows *chunks = NULL;
     uint32_t count = 0;
-    (void)snprintf(race.folder, sizeof race.folder, "%s/bench-archive-XXXXXX", options->directory);
-    if (mkdtemp(race.folder) == NULL) {
-        return status_detail_set(detail, STATUS_IO, "%s: %s", race.folder, strerror(errno));
+    enum status made = bench_folder_make(options->directory, "bench-archive", race.folder, detail);
+    if (made != STATUS_OK) {
+        return made;
     }
     buffer_init(&race.record, 65536);
     enum status status = uv_loop_init(&race.loop) == 0 ? STATUS_OK : STATUS_NO_MEMORY;
@@ -348,6 +334,6 @@ enum status archive_race(PGconn *conn, const struct archive_race_options *option
     }
     free(chunks);
     buffer_release(&race.record);
-    remove_folder(race.folder);
+    bench_folder_remove(race.folder);
     return status;
 }

@@ -1,6 +1,4 @@
 /* bench-journal: how many records a second become durable, and how long a sync takes. */
-#include <dirent.h>
-#include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +9,7 @@
 #include "base/histogram.h"
 #include "base/text.h"
 #include "bench/figures.h"
+#include "bench/folder.h"
 #include "cli/cli.h"
 #include "storage/journal.h"
 
@@ -81,31 +80,17 @@ static void on_trouble(void *context, enum status status, const struct status_de
     }
 }
 
-static void remove_folder(const char *path)
-{
-    DIR *dir = opendir(path);
-    if (dir == NULL) {
-        return;
-    }
-    for (const struct dirent *item; (item = readdir(dir)) != NULL;) {
-        (void)unlinkat(dirfd(dir), item->d_name, 0);
-    }
-    (void)closedir(dir);
-    (void)rmdir(path);
-}
-
 /* One journal in a folder of its own, gone afterwards. */
 static bool measure(struct run *run, const char *directory, double seconds)
 {
-    char path[4096];
-    (void)snprintf(path, sizeof path, "%s/bench-journal-XXXXXX", directory);
-    if (mkdtemp(path) == NULL) {
-        (void)cli_fail("%s: %s", path, strerror(errno));
+    char path[BENCH_FOLDER_BYTES];
+    struct status_detail detail;
+    if (bench_folder_make(directory, "bench-journal", path, &detail) != STATUS_OK) {
+        (void)cli_fail("%s", detail.text);
         return false;
     }
     uv_loop_t loop;
     bool good = false;
-    struct status_detail detail;
     struct journal_options options = {.directory = path};
     struct journal_callbacks callbacks = {run, on_record, on_durable, on_trouble};
     if (uv_loop_init(&loop) != 0) {
@@ -124,7 +109,7 @@ static bool measure(struct run *run, const char *directory, double seconds)
 close_loop:
     (void)uv_loop_close(&loop);
 remove:
-    remove_folder(path);
+    bench_folder_remove(path);
     return good;
 }
 

@@ -428,15 +428,7 @@ static void a_broker_that_is_closed_or_not_there_is_told(void **state)
 /* Hangs up on everybody at once, as a broker without descriptors does. */
 static pid_t hang_up_server(int *ret_port)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET};
-    socklen_t size = sizeof address;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_true(fd >= 0);
-    assert_int_equal(bind(fd, (const struct sockaddr *)&address, sizeof address), 0);
-    assert_int_equal(listen(fd, 64), 0);
-    assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &size), 0);
-    *ret_port = ntohs(address.sin_port);
+    int fd = listen_silently(ret_port);
     pid_t pid = fork();
     assert_true(pid >= 0);
     if (pid == 0) {

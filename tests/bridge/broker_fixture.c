@@ -28,14 +28,28 @@ static int bind_socket(int port)
     return fd;
 }
 
-int free_port(void)
+static int port_of(int fd)
 {
-    int fd = bind_socket(0);
     struct sockaddr_in address = {.sin_port = 0};
     socklen_t size = sizeof address;
     assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &size), 0);
-    (void)close(fd);
     return ntohs(address.sin_port);
+}
+
+int free_port(void)
+{
+    int fd = bind_socket(0);
+    int port = port_of(fd);
+    (void)close(fd);
+    return port;
+}
+
+int listen_silently(int *ret_port)
+{
+    int fd = bind_socket(0);
+    assert_int_equal(listen(fd, 64), 0);
+    *ret_port = port_of(fd);
+    return fd;
 }
 
 static void write_config(const struct broker_fixture *broker)

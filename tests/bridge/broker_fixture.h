@@ -20,6 +20,8 @@ struct broker_fixture {
 
 /* A port that nobody listens on now. */
 int free_port(void);
+/* A socket on a free port that takes connections and says nothing; the caller closes it. */
+int listen_silently(int *ret_port);
 /* Chooses port and folder, and starts. `forgets` and `closed_to_strangers` are set before. */
 void broker_open(struct broker_fixture *broker);
 /* Chooses port and folder only. */
