@@ -386,18 +386,6 @@ static bool claims_right(struct message *message)
     return right;
 }
 
-/* Their entries in the registry and their windows. */
-static void expect_cards(const struct ingest *ingest, const struct text *ids, uint32_t count)
-{
-    uint32_t nos[DIRECTORY_EXPECT_MAX];
-    directory_expect_cards(ingest->directory, ids, count, nos);
-    for (uint32_t i = 0; i < count; i++) {
-        if (nos[i] < ingest->options.cards_max) {
-            (void)*(const volatile uint64_t *)&ingest->cards[nos[i]].durable_to;
-        }
-    }
-}
-
 static void read_card(const struct ingest *ingest, const struct decode_context *context,
                       struct message *message)
 {
@@ -405,11 +393,12 @@ static void read_card(const struct ingest *ingest, const struct decode_context *
     if (!find_school(ingest, message)) {
         return;
     }
-    expect_cards(ingest, &message->topic.sender, 1); /* it comes while the payload is decoded */
-    (void)decode_card_report(context, message->payload, &message->report, &detail);
     uint32_t no = find_card(ingest, message->topic.sender, &message->letter, "card");
-    if (no != 0 && belongs(message, ingest->directory->cards[no].school_no, "card") &&
-        claims_right(message)) {
+    if (no == 0 || !belongs(message, ingest->directory->cards[no].school_no, "card")) {
+        return;
+    }
+    (void)decode_card_report(context, message->payload, &message->report, &detail);
+    if (claims_right(message)) {
         consider(ingest, message, ORIGIN_CARD, no, &message->report, detail.text);
     }
 }
@@ -466,6 +455,18 @@ static void read_carried(const struct ingest *ingest, struct message *message,
     }
     const char *words = report->refusal != REFUSAL_NONE ? refusal_meaning(report->refusal) : "";
     consider(ingest, message, ORIGIN_CARD, no, report, words);
+}
+
+/* Entries of the registry, then windows. */
+static void expect_cards(const struct ingest *ingest, const struct text *ids, uint32_t count)
+{
+    uint32_t nos[DIRECTORY_EXPECT_MAX];
+    directory_expect_cards(ingest->directory, ids, count, nos);
+    for (uint32_t i = 0; i < count; i++) {
+        if (nos[i] < ingest->options.cards_max) {
+            (void)*(const volatile uint64_t *)&ingest->cards[nos[i]].durable_to;
+        }
+    }
 }
 
 /* What the reports' cards and windows will need, all at once. */
