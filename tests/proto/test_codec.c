@@ -599,6 +599,30 @@ static void a_gateway_carries_from_one_report_to_its_limit(void **state)
         REFUSAL_TOO_LARGE);
 }
 
+static void the_limit_holds_for_reports_of_one_fix_too(void **state)
+{
+    struct fixture *f = *state;
+    struct buffer report;
+    buffer_init(&report, 1000);
+    for (unsigned i = 0; i <= GATEWAY_REPORTS_MAX; i++) {
+        buffer_clear(&report);
+        put_number(&report, 3, i + 1);
+        put_good(f, 6);
+        put_inner(&report, 6, &f->inner);
+        put_inner(&f->payload, 1, &report);
+        if (i + 1 == GATEWAY_REPORTS_MAX) {
+            assert_int_equal(
+                decode_gateway_report(&f->context, bytes_of(&f->payload), &f->reports, &f->detail),
+                REFUSAL_NONE);
+            assert_int_equal(f->reports.count, GATEWAY_REPORTS_MAX);
+        }
+    }
+    assert_int_equal(
+        decode_gateway_report(&f->context, bytes_of(&f->payload), &f->reports, &f->detail),
+        REFUSAL_TOO_LARGE);
+    buffer_release(&report);
+}
+
 static void decoding_asks_for_no_memory(void **state)
 {
     struct fixture *f = *state;
@@ -676,6 +700,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_bad_report_leaves_the_others_of_its_gateway_untouched,
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_gateway_carries_from_one_report_to_its_limit, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(the_limit_holds_for_reports_of_one_fix_too, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(decoding_asks_for_no_memory, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_receipt_is_read_and_nothing_else_is, set_up, tear_down),
