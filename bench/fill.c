@@ -15,7 +15,7 @@ static const char usage[] =
     "campus-fill --journal DIR --cache FILE --from ROUND --rounds N --start MS\n"
     "  a round is a report of every card of the registry in FILE, a minute after the one before; --start is the\n"
     "  time of round 0. What a card does follows from its number and the round: at school, at home, on its way\n"
-    "  out or back, silent, switched off, battery low.";
+    "  out or back, silent, switched off, battery low. Tells how many reports that made.";
 
 enum { KINDS = 16, AWAY_ROUNDS = 2, RECORD_ROOM = 256, ROUND_MS = 60000 };
 
@@ -26,6 +26,7 @@ struct fill {
     struct buffer record;
     int64_t start_ms;
     uint64_t first, rounds, next; /* the next report, over all rounds */
+    uint64_t appended;
     bool failed;
 };
 
@@ -90,8 +91,10 @@ static bool append_report(struct fill *fill, uint32_t card_no, uint64_t round)
                                   .events = &event};
     buffer_clear(&fill->record);
     record_put_report(&fill->record, &report);
-    return journal_append(fill->journal, RECORD_REPORT, fill->record.data, fill->record.size,
-                          &end) == STATUS_OK;
+    bool appended = journal_append(fill->journal, RECORD_REPORT, fill->record.data,
+                                   fill->record.size, &end) == STATUS_OK;
+    fill->appended += appended;
+    return appended;
 }
 
 /* As many as there is room for; then the next on_durable goes on. */
@@ -168,6 +171,9 @@ static int run(struct fill *fill, const char *directory)
     (void)uv_run(&loop, UV_RUN_DEFAULT);
     (void)uv_loop_close(&loop);
     buffer_release(&fill->record);
+    if (!fill->failed) {
+        (void)printf("%llu\n", (unsigned long long)fill->appended);
+    }
     return fill->failed ? CLI_FAILED : CLI_OK;
 }
 
