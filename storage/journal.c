@@ -8,10 +8,14 @@
 #include <unistd.h>
 
 #include "base/assert.h"
+#include "base/clock.h"
 #include "storage/journal_internal.h"
 
 enum { JOURNAL_MAGIC = 0x4a524e4c, JOB_MAGIC = 0x4a4a4f42, TRIM_MAGIC = 0x4a54524d };
 enum { TRIM_MAX = 64 };
+
+/* A sync and its hand-overs cost as much as tens of records. */
+enum { PAUSE_US = 2000, SMALL_GROUP_BYTES = 16384 };
 
 static const uint64_t segment_bytes_default = 64u << 20;
 static const size_t pending_bytes_default = 16u << 20;
@@ -23,11 +27,13 @@ struct half {
     uint64_t pos; /* of its first byte */
 };
 
-/* The group:
- * GROUP_NONE     next: GROUP_WRITING if something was appended (on the check phase of the loop
- * turn) GROUP_WRITING  next: GROUP_NONE if it is durable; GROUP_WAITING if it failed GROUP_WAITING
- * next: GROUP_WRITING if the back-off is over */
-enum group_state { GROUP_NONE, GROUP_WRITING, GROUP_WAITING };
+/* The group. */
+enum group_state {
+    GROUP_NONE, /* next: WRITING if something was appended, on the check phase of the loop turn, or
+                    * PAUSE_US after the last one began if it is small */
+    GROUP_WRITING, /* next: NONE if it is durable; WAITING if it failed */
+    GROUP_WAITING  /* next: WRITING if the back-off is over */
+};
 
 struct trim {
     uint32_t magic;
@@ -42,7 +48,8 @@ struct journal {
     uv_loop_t *loop;
     uv_idle_t idle; /* keeps the poll from blocking while the check is armed */
     uv_check_t check;
-    uv_timer_t retry;
+    uv_timer_t wait;  /* until a small group may begin, or a failed one again */
+    int64_t began_us; /* the last group */
     uint32_t handles_open;
     struct journal_callbacks callbacks;
     size_t pending_bytes_max;
@@ -66,6 +73,7 @@ struct journal {
 };
 
 static void start_group(struct journal *journal);
+static void begin_group(struct journal *journal);
 
 /* ---- open and close ---- */
 
@@ -124,10 +132,10 @@ static void open_handles(struct journal *journal, uv_loop_t *loop)
     journal->loop = loop;
     ASSERT(uv_idle_init(loop, &journal->idle) == 0); /* these three cannot fail */
     ASSERT(uv_check_init(loop, &journal->check) == 0);
-    ASSERT(uv_timer_init(loop, &journal->retry) == 0);
+    ASSERT(uv_timer_init(loop, &journal->wait) == 0);
     journal->idle.data = journal;
     journal->check.data = journal;
-    journal->retry.data = journal;
+    journal->wait.data = journal;
     journal->handles_open = 3;
 }
 
@@ -208,7 +216,7 @@ static void finish_when_idle(struct journal *journal)
     journal->finished = true;
     uv_close((uv_handle_t *)&journal->idle, on_handle_closed);
     uv_close((uv_handle_t *)&journal->check, on_handle_closed);
-    uv_close((uv_handle_t *)&journal->retry, on_handle_closed);
+    uv_close((uv_handle_t *)&journal->wait, on_handle_closed);
 }
 
 static struct half *group_of(struct journal *journal)
@@ -267,6 +275,30 @@ static void group_durable(struct journal *journal)
     journal->callbacks.on_durable(journal->callbacks.context, journal->durable);
 }
 
+static void on_paused(uv_timer_t *timer)
+{
+    struct journal *journal = timer->data;
+    MAGIC_CHECK(journal, JOURNAL_MAGIC);
+    begin_group(journal);
+}
+
+/* Starts what waits; a small group not at once after another one. */
+static void begin_group(struct journal *journal)
+{
+    uint64_t used = journal->halves[journal->filling].used;
+    if (journal->group_state != GROUP_NONE || used == 0) {
+        return;
+    }
+    int64_t left_us = journal->began_us + PAUSE_US - clock_mono_us();
+    if (used >= SMALL_GROUP_BYTES || left_us <= 0 || journal->closing) {
+        (void)uv_timer_stop(&journal->wait);
+        start_group(journal);
+    } else if (uv_is_active((uv_handle_t *)&journal->wait) == 0) {
+        uint64_t left_ms = ((uint64_t)left_us + 999) / 1000;
+        ASSERT(uv_timer_start(&journal->wait, on_paused, left_ms, 0) == 0);
+    }
+}
+
 static void on_retry(uv_timer_t *timer)
 {
     struct journal *journal = timer->data;
@@ -287,7 +319,7 @@ static void group_failed(struct journal *journal)
     }
     journal->attempts++;
     if (!journal->closing) {
-        ASSERT(uv_timer_start(&journal->retry, on_retry, wait_ms, 0) == 0);
+        ASSERT(uv_timer_start(&journal->wait, on_retry, wait_ms, 0) == 0);
     }
     if (strcmp(journal->trouble.text, journal->job.detail.text) != 0) {
         journal->trouble = journal->job.detail;
@@ -304,9 +336,13 @@ static void after_job(uv_work_t *work, int canceled)
     struct journal *journal = (struct journal *)((char *)job - offsetof(struct journal, job));
     MAGIC_CHECK(journal, JOURNAL_MAGIC);
     if (job->status == STATUS_OK) {
+        const struct half *filling = &journal->halves[journal->filling];
+        size_t before = filling->used;
         group_durable(journal);
-        if (journal->group_state == GROUP_NONE && journal->halves[journal->filling].used > 0) {
+        if (filling->used > before) { /* what the records led to: alerts, which nobody makes wait */
             start_group(journal);
+        } else {
+            begin_group(journal);
         }
     } else {
         group_failed(journal);
@@ -351,6 +387,7 @@ static void start_group(struct journal *journal)
         return;
     }
     job->work.data = job;
+    journal->began_us = clock_mono_us();
     journal->group_state = GROUP_WRITING;
     ASSERT(uv_queue_work(journal->loop, &job->work, run_job, after_job) == 0);
 }
@@ -366,9 +403,7 @@ static void on_check(uv_check_t *check)
     MAGIC_CHECK(journal, JOURNAL_MAGIC);
     (void)uv_idle_stop(&journal->idle);
     (void)uv_check_stop(&journal->check);
-    if (journal->group_state == GROUP_NONE && journal->halves[journal->filling].used > 0) {
-        start_group(journal);
-    }
+    begin_group(journal);
 }
 
 void journal_close(struct journal *journal, void (*on_closed)(void *context), void *context)
@@ -379,10 +414,10 @@ void journal_close(struct journal *journal, void (*on_closed)(void *context), vo
     journal->on_closed = on_closed;
     journal->on_closed_context = context;
     if (journal->group_state == GROUP_WAITING) {
-        (void)uv_timer_stop(&journal->retry);
+        (void)uv_timer_stop(&journal->wait);
         start_group(journal);
-    } else if (journal->group_state == GROUP_NONE && journal->halves[journal->filling].used > 0) {
-        start_group(journal);
+    } else {
+        begin_group(journal);
     }
     finish_when_idle(journal);
 }

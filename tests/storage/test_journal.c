@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "base/clock.h"
 #include "journal_fixture.h"
 #include "storage/journal_internal.h"
 
@@ -55,6 +56,25 @@ static void appends_of_one_loop_turn_share_one_sync(void **state)
     assert_int_equal(stats.bytes, end);
     assert_int_equal(stats.pending_bytes, 0);
     assert_int_equal(fixture.durable_calls, 1);
+    fixture_release(&fixture);
+}
+
+/* Two milliseconds at least from one to the next: the machine can only make it longer. */
+static void small_groups_do_not_follow_one_another_at_once(void **state)
+{
+    (void)state;
+    enum { GROUPS = 20, PAUSE_US = 2000 };
+    static struct fixture fixture;
+    fixture_init(&fixture, 0, 0);
+    fixture_open(&fixture);
+    int64_t start_us = clock_mono_us();
+    for (uint64_t i = 0; i < GROUPS; i++) {
+        fixture_wait_durable(&fixture, fixture_append(&fixture, i));
+    }
+    struct journal_stats stats;
+    journal_stats(fixture.journal, &stats);
+    assert_int_equal(stats.syncs, GROUPS);
+    assert_true(clock_mono_us() - start_us >= (GROUPS - 1) * PAUSE_US);
     fixture_release(&fixture);
 }
 
@@ -237,13 +257,15 @@ static void count_pending(void *context, const struct journal_record *record)
     (*next)++;
 }
 
-/* Journals what fits below the limit; returns how many records. */
+/* Journals what fits below the limit, a record a group; returns how many records. */
 static uint64_t fill_to_limit(struct fixture *fixture)
 {
     uint64_t count = 0;
     while (fixture->trouble_calls == 0) {
-        (void)fixture_append(fixture, count++);
-        (void)uv_run(&fixture->loop, UV_RUN_ONCE);
+        uint64_t end = fixture_append(fixture, count++);
+        while (fixture->durable < end && fixture->trouble_calls == 0) {
+            (void)uv_run(&fixture->loop, UV_RUN_ONCE);
+        }
         assert_true(count < SEEN_MAX);
     }
     return count;
@@ -322,6 +344,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_appended_comes_back_live_and_at_the_next_open),
         cmocka_unit_test(appends_of_one_loop_turn_share_one_sync),
+        cmocka_unit_test(small_groups_do_not_follow_one_another_at_once),
         cmocka_unit_test(records_appended_in_on_record_go_with_the_next_group_even_while_closing),
         cmocka_unit_test(a_full_journal_takes_nothing_until_the_next_group_is_durable),
         cmocka_unit_test(a_record_beyond_the_maximum_is_refused_and_one_at_it_is_taken),
