@@ -385,7 +385,7 @@ static void the_schema_is_applied_once_and_again_without_harm(void **state)
     assert_string_equal(
         pg_fixture_ask(base.conn,
                        "SELECT string_agg(name, ' ' ORDER BY name) FROM campus.migration"),
-        "001_registry 002_archive 003_archive_sealed");
+        "001_registry 002_archive 003_archive_sealed 004_upkeep_plans");
     tear_down(&base);
 }
 
