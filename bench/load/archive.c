@@ -207,13 +207,26 @@ static enum status compare(struct load_archive *archive, struct load_ledger *led
     return status;
 }
 
+static const char *epoch_text(const struct load_ledger *ledger, char text[static 16])
+{
+    (void)snprintf(text, 16, "%" PRIu32, ledger->epoch);
+    return text;
+}
+
+enum status load_archive_await(struct load_archive *archive, struct load_ledger *ledger,
+                               double patience_s, struct status_detail *detail)
+{
+    char text[16];
+    const char *const epoch[] = {epoch_text(ledger, text)};
+    return wait_rows(archive, ledger, epoch, patience_s, detail);
+}
+
 enum status load_archive_check(struct load_archive *archive, struct load_ledger *ledger,
                                double patience_s, struct load_archive_result *ret,
                                struct status_detail *detail)
 {
     char text[16];
-    (void)snprintf(text, sizeof text, "%" PRIu32, ledger->epoch);
-    const char *const epoch[] = {text};
+    const char *const epoch[] = {epoch_text(ledger, text)};
     struct load_archive_result result = {0};
     int64_t before_us = clock_mono_us();
     PQreset(archive->conn); /* the server may have died meanwhile */

@@ -16,10 +16,12 @@
 enum { GENERATOR_MAGIC = 0x4c47454e, TELL_MS = 20, BURST_MAX = 4096, PAYLOAD_BYTES = 1 << 20 };
 /* Connections under way at once to one broker, whose queue of the kernel holds a hundred. */
 enum { CONNECTING_PER_BROKER = 64 };
-enum { SOURCE_PORTS = 24000 }; /* of 28,232 that the kernel gives one address by default */
+/* Of 28,232 that the kernel gives one address by default. It tries those of one parity first, one after the other: where
+ * they are used up each connect walks past all of them, a millisecond. */
+enum { SOURCE_PORTS = 12000 };
 /* A gateway's message is sent before one more report could make it longer than campusd takes. */
 enum { BATCH_BYTES_MAX = 50000 };
-static const int64_t turn_us = 1000; /* a wake-up costs as much as a report: one a millisecond */
+static const int64_t turn_us = 2000; /* a wake-up costs as much as a report */
 static const int64_t retry_us = 1000;
 static const int64_t batch_hold_us = 10000000;
 static const int64_t hold_max_us = 60000000; /* a connection that takes nothing */
@@ -576,6 +578,24 @@ static void release(struct generator *generator)
     }
 }
 
+/* While a feed is told the loop runs once a turn: what came meanwhile is taken together. */
+static void run_loop(struct generator *generator)
+{
+    int64_t turn_end_us = 0;
+    while (uv_run(&generator->loop, UV_RUN_ONCE) != 0) {
+        int64_t now_us = clock_mono_us();
+        if (generator->feed == NULL) {
+            continue;
+        }
+        if (now_us < turn_end_us) {
+            const struct timespec nap = {0, (long)(turn_end_us - now_us) * 1000};
+            (void)clock_nanosleep(CLOCK_MONOTONIC, 0, &nap, NULL);
+            now_us = clock_mono_us();
+        }
+        turn_end_us = now_us + turn_us;
+    }
+}
+
 void generator_main(const struct fleet_setup *setup)
 {
     struct generator generator = {
@@ -588,7 +608,7 @@ void generator_main(const struct fleet_setup *setup)
     enum status status = make_pool(&generator, &detail);
     if (status == STATUS_OK) {
         open_handles(&generator);
-        (void)uv_run(&generator.loop, UV_RUN_DEFAULT);
+        run_loop(&generator);
     } else {
         fail(&generator, status, &detail);
     }

@@ -222,8 +222,10 @@ enum status load_archive_open(const char *conninfo, const struct load_cards *car
 void load_archive_close(struct load_archive *archive);
 /* "15.14"; lives as long as the archive. */
 const char *load_archive_version(const struct load_archive *archive);
-/* Waits until as many rows are there as were acknowledged, or none came for patience_s; then
- * compares them with the ledger one by one. */
+/* Waits until as many rows are there as were acknowledged, or none came for patience_s. */
+enum status load_archive_await(struct load_archive *archive, struct load_ledger *ledger,
+                               double patience_s, struct status_detail *detail) MUST_CHECK;
+/* The same, then compares them with the ledger one by one. */
 enum status load_archive_check(struct load_archive *archive, struct load_ledger *ledger,
                                double patience_s, struct load_archive_result *ret,
                                struct status_detail *detail) MUST_CHECK;

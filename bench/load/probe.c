@@ -398,6 +398,13 @@ void load_probe_take(struct load_probe *probe, struct histogram *ret)
     (void)pthread_mutex_unlock(&probe->lock);
 }
 
+void load_probe_begin(struct load_probe *probe)
+{
+    (void)pthread_mutex_lock(&probe->lock);
+    probe->all = probe->step = (struct histogram){0};
+    (void)pthread_mutex_unlock(&probe->lock);
+}
+
 void load_probe_all(struct load_probe *probe, struct histogram *ret)
 {
     (void)pthread_mutex_lock(&probe->lock);

@@ -47,7 +47,9 @@ struct load_probe_state {
 void load_probe_look(struct load_probe *probe, struct load_probe_state *ret);
 /* What probes took since the last call; those awaited are in it with their age. */
 void load_probe_take(struct load_probe *probe, struct histogram *ret);
-/* Since the start, archived ones alone. */
+/* Forgets what probes took so far: before, the archive caught up with what prepared the run. */
+void load_probe_begin(struct load_probe *probe);
+/* Since then, archived ones alone. */
 void load_probe_all(struct load_probe *probe, struct histogram *ret);
 
 /* A card of the file that the load does not use: its id, topic and place in options (they point

@@ -429,14 +429,18 @@ static enum status warm_up(struct load_run *run, struct status_detail *detail)
         return status;
     }
     wait_acks(run);
-    wait_alerts(run); /* what they raised must not stand in the way of what is timed */
+    /* what they raised and left behind must not stand in the way of what is timed */
+    wait_alerts(run);
     struct load_counts counts = load_ledger_counts(&run->ledger);
-    return counts.acked == counts.sent || run->options->qos == 0
-               ? STATUS_OK
-               : status_detail_set(detail, STATUS_TIMEOUT,
-                                   "only %" PRIu64 " of %" PRIu64
-                                   " reports before the run were acknowledged",
-                                   counts.acked, counts.sent);
+    if (counts.acked == counts.sent || run->options->qos == 0) {
+        return run->archive != NULL ? load_archive_await(run->archive, &run->ledger,
+                                                         run->options->patience_s, detail)
+                                    : STATUS_OK;
+    }
+    return status_detail_set(detail, STATUS_TIMEOUT,
+                             "only %" PRIu64 " of %" PRIu64
+                             " reports before the run were acknowledged",
+                             counts.acked, counts.sent);
 }
 
 static enum status steady(struct load_run *run, struct status_detail *detail)

@@ -121,6 +121,9 @@ void load_watch_step_begin(struct load_watch *watch, int64_t now_us)
 
 void load_watch_begin(struct load_watch *watch, int64_t now_us)
 {
+    if (watch->probe != NULL) {
+        load_probe_begin(watch->probe);
+    }
     load_watch_step_begin(watch, now_us);
     watch->second = watch->step;
 }
