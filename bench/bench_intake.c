@@ -115,20 +115,22 @@ static void tell(const struct bench *bench)
 
 static int run(struct bench *bench, uint32_t rounds, struct figures *figures)
 {
-    static struct measured cards, gateways;
+    static struct measured cards, gateways, kept;
     for (uint32_t i = 0; i < WARM_ROUNDS; i++) {
         if (!run_round(bench, intake_load_cards, INTAKE_ROUND)) {
             return cli_fail("%s", bench->detail.text);
         }
     }
     if (!measure(bench, intake_load_cards, rounds, &cards) ||
-        !measure(bench, intake_load_gateways, rounds, &gateways)) {
+        !measure(bench, intake_load_gateways, rounds, &gateways) ||
+        !measure(bench, intake_load_kept, rounds, &kept)) {
         return cli_fail("%s", bench->detail.text);
     }
     (void)printf("%-26s %8s %8s %8s %14s %14s %10s\n", "", "CPU ns", "best", "kernel",
                  "events/CPU s", "events/s", "bursts/s");
     print_row("a message a fix", &cards, rounds);
     print_row("16 reports a message", &gateways, rounds);
+    print_row("16 fixes a report", &kept, rounds);
     tell(bench);
     const double cpu_ns = bench_median(cards.cpu_ns, rounds);
     figures_add(figures, "load.inprocess_events_per_s", 1e9 / cpu_ns);
@@ -140,6 +142,8 @@ static int run(struct bench *bench, uint32_t rounds, struct figures *figures)
     figures_add(figures, "intake.gateway_cpu_ns_per_event", bench_median(gateways.cpu_ns, rounds));
     figures_add(figures, "intake.gateway_wall_events_per_s",
                 1e9 / bench_median(gateways.wall_ns, rounds));
+    figures_add(figures, "intake.kept_cpu_ns_per_event", bench_median(kept.cpu_ns, rounds));
+    figures_add(figures, "intake.kept_wall_events_per_s", 1e9 / bench_median(kept.wall_ns, rounds));
     return CLI_OK;
 }
 

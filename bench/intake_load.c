@@ -14,6 +14,7 @@ enum {
     ACCURACY_CM_LEAST = 500,
     ACCURACY_CM_SPREAD = 3000,
     BATTERY_PCT = 80,
+    TURN_STRIDE = 48611, /* a prime that divides no number of cards used here */
 };
 #define START_MS  1764201600000
 #define SEQ_START 1000000u /* of each card: it has reported for years */
@@ -43,15 +44,15 @@ static int64_t now_ms(const struct intake_load *load)
            (int64_t)((double)load->events * INTAKE_INTERVAL_MS / (double)load->city->cards);
 }
 
-/* The next report of a card; its event is the caller's. */
-static struct wire_report next_report(struct intake_load *load, uint32_t card,
-                                      struct wire_event *event)
+/* The next fix of a card. */
+static void next_fix(struct intake_load *load, uint32_t card, int64_t time_ms,
+                     struct wire_event *event)
 {
     struct city_random *random = &load->random;
     load->away[card] ^= city_random_below(random, STAYS) == 0;
     const double east_m = load->away[card] ? AWAY_M : 0;
     *event = (struct wire_event){
-        .event = {.time_ms = now_ms(load),
+        .event = {.time_ms = time_ms,
                   .type = EVENT_FIX,
                   .kind = FIX_GNSS,
                   .flags = EVENT_HAS_ACCURACY | EVENT_HAS_BATTERY,
@@ -61,6 +62,13 @@ static struct wire_report next_report(struct intake_load *load, uint32_t card,
                                        east_m + city_random_between(random, -JITTER_M, JITTER_M),
                                        city_random_between(random, -JITTER_M, JITTER_M))}};
     load->events++;
+}
+
+/* The next report of a card; its event is the caller's. */
+static struct wire_report next_report(struct intake_load *load, uint32_t card,
+                                      struct wire_event *event)
+{
+    next_fix(load, card, now_ms(load), event);
     return (struct wire_report){
         .seq = SEQ_START + ++load->sent[card], .event_count = 1, .events = event};
 }
@@ -95,6 +103,37 @@ uint32_t intake_load_cards(struct intake_load *load, uint32_t events)
         message->payload = written(load, start);
     }
     return buffer_status(&load->bytes) == STATUS_OK ? events : 0;
+}
+
+/* A report of all that the card saw since the last; one card after the other has its turn, at equal times
+ * and far from each other in memory. */
+static void write_kept(struct intake_load *load, struct intake_message *message)
+{
+    struct wire_event events[INTAKE_KEPT_FIXES];
+    load->turn = (load->turn + TURN_STRIDE) % load->city->cards;
+    const uint32_t card = 1 + load->turn;
+    const int64_t end_ms = now_ms(load);
+    message->arrival_ms = end_ms;
+    message->topic = write_topic(load, load->turn % load->city->schools + 1, "card", 'c', card);
+    for (int64_t i = 0; i < INTAKE_KEPT_FIXES; i++) {
+        next_fix(load, card, end_ms - (INTAKE_KEPT_FIXES - 1 - i) * INTAKE_INTERVAL_MS, &events[i]);
+    }
+    const struct wire_report report = {
+        .seq = SEQ_START + ++load->sent[card], .event_count = INTAKE_KEPT_FIXES, .events = events};
+    const size_t start = load->bytes.size;
+    encode_card_report(&load->bytes, &report);
+    message->payload = written(load, start);
+}
+
+uint32_t intake_load_kept(struct intake_load *load, uint32_t events)
+{
+    ASSERT(events <= INTAKE_ROUND);
+    const uint32_t count = events / INTAKE_KEPT_FIXES;
+    buffer_clear(&load->bytes);
+    for (uint32_t i = 0; i < count; i++) {
+        write_kept(load, &load->messages[i]);
+    }
+    return buffer_status(&load->bytes) == STATUS_OK ? count : 0;
 }
 
 static void write_gateway(struct intake_load *load, uint32_t school, struct intake_message *message)

@@ -15,6 +15,7 @@ enum {
     INTAKE_ROUND = 1 << 18,     /* events at most */
     INTAKE_INTERVAL_MS = 15000, /* between two fixes of a card */
     INTAKE_GATEWAY_REPORTS = 16,
+    INTAKE_KEPT_FIXES = 16, /* of four minutes */
 };
 
 struct intake_load {
@@ -24,6 +25,7 @@ struct intake_load {
     struct buffer bytes; /* topics and payloads */
     uint32_t *sent;      /* how many reports, by card */
     bool *away;          /* from where it is about, by card */
+    uint32_t turn;       /* whose report of kept fixes comes next */
     uint64_t events;     /* written so far: the clock */
     struct arena arena;
 };
@@ -35,6 +37,8 @@ void intake_load_release(struct intake_load *load);
 /* A round of messages of one fix each; or of a gateway's with 16 reports of one school. Returns how many
  * messages; 0: no memory. */
 uint32_t intake_load_cards(struct intake_load *load, uint32_t events);
+/* The same events, INTAKE_KEPT_FIXES in each report, as cards send that save their battery. */
+uint32_t intake_load_kept(struct intake_load *load, uint32_t events);
 uint32_t intake_load_gateways(struct intake_load *load, uint32_t events);
 
 #endif
