@@ -30,9 +30,18 @@ static const char usage[] =
     "  --rate N       begins when so many messages a second came, nearly (10000)\n"
     "  --seconds N    measured (50; with --quick 12), in --slices N (5)\n"
     "  --json FILE    the figures\n"
+    "  --session ID   opens a session under that name, to be filled, and ends; no --pid beside it\n"
+    "  --drain N      with --session: takes N messages that wait there, and forgets it\n"
     "  Somebody else sends: ./campus bench bare does all of it.";
 
-enum { KEEPALIVE_S = 60, FLOW_WAIT_S = 180, SLICES_MAX = 100, CAMPUSD = 0, BARE = 1 };
+enum {
+    KEEPALIVE_S = 60,
+    FLOW_WAIT_S = 180,
+    DRAIN_WAIT_US = 30000000,
+    SLICES_MAX = 100,
+    CAMPUSD = 0,
+    BARE = 1
+};
 static const double flowing = 0.8; /* of the rate */
 /* Tile38 1.37 (SET and a fence channel on each of 2,206 fences, pipelined, RESP, no alert kept):
  * 40,300 events a CPU second, median of nine runs on two EPYC cores; bench/load/README.md */
@@ -42,7 +51,7 @@ struct bare {
     struct mqtt_url url;
     const char *password;
     char id[64];
-    double pid, rate, seconds, slices;
+    double pid, rate, seconds, slices, drain;
     _Atomic uint64_t *messages; /* shared with the subscriber */
     pid_t subscriber;
     struct parts *parts;
@@ -115,13 +124,66 @@ static void forget_session(const struct bare *bare)
     mosquitto_destroy(client);
 }
 
-static enum status start_subscriber(struct bare *bare, struct status_detail *detail)
+static uint64_t topic_filter_count(void)
+{
+    uint64_t count = 0;
+    while (topic_filters[count] != NULL) {
+        count++;
+    }
+    return count;
+}
+
+static void on_subscribed(struct mosquitto *client, void *context, int id, int count,
+                          const int *granted)
+{
+    (void)id;
+    (void)count;
+    (void)granted;
+    _Atomic uint64_t *filters = context;
+    if (atomic_fetch_add(filters, 1) + 1 == topic_filter_count()) {
+        (void)mosquitto_disconnect(client);
+    }
+}
+
+/* Subscribed for ever, and gone. */
+static enum status open_session(struct bare *bare, struct status_detail *detail)
+{
+    _Atomic uint64_t filters = 0;
+    bare->messages = &filters;
+    struct mosquitto *client = make_client(bare, false);
+    bare->messages = NULL;
+    if (client == NULL) {
+        return status_detail_set(detail, STATUS_NO_MEMORY, "no memory");
+    }
+    mosquitto_connect_callback_set(client, on_connect);
+    mosquitto_subscribe_callback_set(client, on_subscribed);
+    int error = mosquitto_connect(client, bare->url.host, bare->url.port, KEEPALIVE_S);
+    for (uint32_t i = 0; error == MOSQ_ERR_SUCCESS && i < 1000; i++) {
+        error = mosquitto_loop(client, 50, 1);
+    }
+    mosquitto_destroy(client);
+    return atomic_load(&filters) == topic_filter_count()
+               ? STATUS_OK
+               : status_detail_set(detail, STATUS_UNAVAILABLE, "%s:%d: no subscription: %s",
+                                   bare->url.host, bare->url.port, mosquitto_strerror(error));
+}
+
+static enum status share_count(struct bare *bare, struct status_detail *detail)
 {
     bare->messages = mmap(NULL, sizeof *bare->messages, PROT_READ | PROT_WRITE,
                           MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (bare->messages == MAP_FAILED) {
         bare->messages = NULL;
         return status_detail_set(detail, STATUS_NO_MEMORY, "no shared memory");
+    }
+    return STATUS_OK;
+}
+
+static enum status start_subscriber(struct bare *bare, struct status_detail *detail)
+{
+    enum status status = share_count(bare, detail);
+    if (status != STATUS_OK) {
+        return status;
     }
     bare->subscriber = fork();
     if (bare->subscriber == 0) {
@@ -130,7 +192,8 @@ static enum status start_subscriber(struct bare *bare, struct status_detail *det
     if (bare->subscriber < 0) {
         return status_detail_set(detail, STATUS_UNAVAILABLE, "fork: %s", strerror(errno));
     }
-    enum status status = parts_add(bare->parts, "campusd", (int64_t)bare->pid, detail);
+    status =
+        bare->pid > 0 ? parts_add(bare->parts, "campusd", (int64_t)bare->pid, detail) : STATUS_OK;
     return status == STATUS_OK ? parts_add(bare->parts, "bare", bare->subscriber, detail) : status;
 }
 
@@ -223,6 +286,34 @@ static enum status measure(struct bare *bare, struct slice *slices, struct statu
     return status;
 }
 
+/* From the first look at which some had come to the last that brought more. */
+static enum status drain(struct bare *bare, struct status_detail *detail)
+{
+    uint64_t first = 0, last = 0;
+    int64_t first_us = 0, last_us = clock_mono_us();
+    while (last < (uint64_t)bare->drain && clock_mono_us() - last_us < DRAIN_WAIT_US) {
+        nap_s(0.05);
+        uint64_t now = messages_now(bare);
+        int64_t now_us = clock_mono_us();
+        if (waitpid(bare->subscriber, NULL, WNOHANG) != 0) {
+            bare->subscriber = 0;
+            return status_detail_set(detail, STATUS_UNAVAILABLE, "the bare subscriber ended");
+        }
+        if (now > last) {
+            first = first_us == 0 ? now : first;
+            first_us = first_us == 0 ? now_us : first_us;
+            last = now;
+            last_us = now_us;
+        }
+    }
+    if (last < (uint64_t)bare->drain || last == first) {
+        return status_detail_set(detail, STATUS_TIMEOUT, "only %llu of %.0f messages came",
+                                 (unsigned long long)last, bare->drain);
+    }
+    (void)printf("%.0f\n", (double)(last - first) * 1e6 / (double)(last_us - first_us));
+    return STATUS_OK;
+}
+
 static int rising(const void *left, const void *right)
 {
     double a = *(const double *)left, b = *(const double *)right;
@@ -263,9 +354,15 @@ static void report(const struct bare *bare, const struct slice *slices, struct f
 static enum status run(struct bare *bare, const char *json, struct status_detail *detail)
 {
     struct slice slices[SLICES_MAX] = {{0, 0, 0}};
+    if (bare->pid == 0 && bare->drain <= 0) {
+        return open_session(bare, detail);
+    }
     enum status status = parts_new("/proc", &bare->parts, detail);
     if (status == STATUS_OK) {
         status = start_subscriber(bare, detail);
+    }
+    if (status == STATUS_OK && bare->drain > 0) {
+        return drain(bare, detail);
     }
     if (status == STATUS_OK) {
         status = wait_flow(bare, detail);
@@ -291,17 +388,20 @@ struct number {
 
 static int read_options(struct bare *bare, const char **json, int argc, char **argv)
 {
-    const char *broker = NULL;
+    const char *broker = NULL, *session = NULL;
     bool quick = false;
     struct number numbers[] = {{"--pid", 1, 1e9, &bare->pid, NULL},
                                {"--rate", 1, 1e6, &bare->rate, NULL},
                                {"--seconds", 0.5, 1e5, &bare->seconds, NULL},
-                               {"--slices", 1, SLICES_MAX, &bare->slices, NULL}};
+                               {"--slices", 1, SLICES_MAX, &bare->slices, NULL},
+                               {"--drain", 1, 1e9, &bare->drain, NULL}};
     enum { NUMBERS = sizeof numbers / sizeof numbers[0] };
-    struct cli_option options[NUMBERS + 4] = {
-        {"--broker", &broker, NULL}, {"--json", json, NULL}, {"--quick", NULL, &quick}};
+    struct cli_option options[NUMBERS + 5] = {{"--broker", &broker, NULL},
+                                              {"--json", json, NULL},
+                                              {"--session", &session, NULL},
+                                              {"--quick", NULL, &quick}};
     for (uint32_t i = 0; i < NUMBERS; i++) {
-        options[3 + i] = (struct cli_option){numbers[i].name, &numbers[i].text, NULL};
+        options[4 + i] = (struct cli_option){numbers[i].name, &numbers[i].text, NULL};
     }
     int words;
     int outcome = cli_options(argc, argv, options, usage, &words);
@@ -315,11 +415,16 @@ static int read_options(struct bare *bare, const char **json, int argc, char **a
         }
     }
     broker = broker != NULL ? broker : cli_setting("broker");
-    if (outcome == CLI_OK && (words > 1 || bare->pid == 0 || broker == NULL)) {
+    if (outcome == CLI_OK &&
+        (words > 1 || (bare->pid == 0) != (session != NULL) || broker == NULL)) {
         outcome = cli_usage(usage, "%s",
                             words > 1        ? "there are only options"
                             : broker == NULL ? "--broker is missing"
-                                             : "--pid is missing");
+                                             : "either --pid or --session");
+    }
+    (void)snprintf(bare->id, sizeof bare->id, "campus-bare-%ld", (long)getpid());
+    if (session != NULL) {
+        (void)snprintf(bare->id, sizeof bare->id, "campus-bare-%.40s", session);
     }
     struct status_detail detail;
     if (outcome == CLI_OK && mqtt_url_parse(broker, &bare->url, &detail) != STATUS_OK) {
@@ -337,7 +442,6 @@ int main(int argc, char **argv)
         return outcome;
     }
     bare.password = getenv("CAMPUS_BROKER_PASSWORD");
-    (void)snprintf(bare.id, sizeof bare.id, "campus-bare-%ld", (long)getpid());
     (void)mosquitto_lib_init();
     struct status_detail detail;
     enum status status = run(&bare, json, &detail);

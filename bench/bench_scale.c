@@ -17,7 +17,8 @@
 #include "cli/cli.h"
 
 static const char usage[] =
-    "bench-scale [--quick] [--json FILE] [--directory DIR]\n"
+    "bench-scale [--quick] [--cards N] [--json FILE] [--directory DIR]\n"
+    "  --cards N    those sizes alone that have so many\n"
     "  --directory  where the journals lie (default: the working directory)\n"
     "  --quick      without a million cards";
 
@@ -204,10 +205,13 @@ static enum status write_json(const struct figures *figures, const struct result
 
 int main(int argc, char **argv)
 {
-    const char *json = NULL, *directory = ".";
+    const char *json = NULL, *directory = ".", *cards = NULL;
     bool quick = false;
-    const struct cli_option options[] = {
-        {"--json", &json, NULL}, {"--directory", &directory, NULL}, {"--quick", NULL, &quick}, {0}};
+    const struct cli_option options[] = {{"--json", &json, NULL},
+                                         {"--directory", &directory, NULL},
+                                         {"--cards", &cards, NULL},
+                                         {"--quick", NULL, &quick},
+                                         {0}};
     int words;
     int outcome = cli_options(argc, argv, options, usage, &words);
     if (outcome != CLI_OK) {
@@ -218,18 +222,27 @@ int main(int argc, char **argv)
     }
     static struct result results[SIZES];
     static struct figures figures;
-    const uint32_t count = quick ? SIZES_QUICK : SIZES;
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < (quick ? SIZES_QUICK : SIZES); i++) {
+        char name[16];
+        (void)snprintf(name, sizeof name, "%u", sizes[i].cards);
+        if (cards == NULL || strcmp(cards, name) == 0) {
+            results[count++].size = sizes[i];
+        }
+    }
+    if (count == 0) {
+        return cli_usage(usage, "--cards: 1000, 10000, 134000 or 1000000");
+    }
     (void)printf("%9s %8s %8s %8s %8s %12s %14s %8s\n", "cards", "schools", "fences", "CPU ns",
                  "best", "bytes/card", "by own count", "built, s");
     for (uint32_t i = 0; i < count; i++) {
         struct result *result = &results[i];
-        result->size = sizes[i];
         if (!run_apart(directory, quick ? ROUNDS_QUICK : ROUNDS_FULL, result)) {
             return cli_fail("%u cards: the process did not end well (is there memory for it?)",
-                            sizes[i].cards);
+                            result->size.cards);
         }
         if (result->detail.text[0] != '\0') {
-            return cli_fail("%u cards: %s", sizes[i].cards, result->detail.text);
+            return cli_fail("%u cards: %s", result->size.cards, result->detail.text);
         }
         (void)printf("%9u %8u %8u %8.1f %8.1f %12.1f %14.1f %8.1f\n", result->size.cards,
                      result->size.schools, result->fences, result->ns, result->best_ns,

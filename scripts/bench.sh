@@ -1,6 +1,6 @@
 #!/bin/bash
-# bench NAME [--quick] [--json FILE] [--results] [...]: runs build/release/bin/bench-NAME, or campus-load for `load`, `bare` and
-# `drain` on a private stack of its own. The programs write {"figures": {...}}; machine, commit and command are put before them here.
+# bench [NAME [--quick] [--json FILE] [--results] [...]]: runs build/release/bin/bench-NAME, or campus-load for `load`, `ladder`,
+# `gateways`, `cards`, `bare` and `drain` on a private stack of its own; without a NAME the ladder, short. The programs write {"figures": {...}}; machine, commit and command are put before them here.
 # bench page RUN.json --out FILE.html, bench compare A.json B.json [...]: a run to look at, two beside each other.
 # geo --postgis: beside PostGIS too, on a private server, where it is installed.
 # --results: what was printed becomes the section NAME of bench/RESULTS.md; only from a tree without changes.
@@ -38,7 +38,7 @@ known() {
     for program in "$BIN"/bench-*; do
         [[ -x $program ]] && basename "$program" | sed 's/^bench-//'
     done
-    [[ -x $BIN/campus-load ]] && printf '%s\n' drain load
+    [[ -x $BIN/campus-load ]] && printf '%s\n' cards drain gateways ladder load
     [[ -x $BIN/campus-fill ]] && echo recovery
 }
 
@@ -304,9 +304,14 @@ main() {
         "$ROOT/scripts/deps.sh" bench || say "bench: what needs the missing packages is skipped"
         "$ROOT/scripts/build.sh" release >&2 || die "the build failed"
     fi
-    if [[ -z $name || $name == -* ]]; then
-        say "bench needs a NAME, one of: $(known | paste -sd' '); or page, compare"
+    if [[ $name == -* ]]; then
+        say "bench: the NAME comes first, one of: $(known | paste -sd' '); or page, compare"
         return 2
+    fi
+    if [[ -z $name ]]; then # the short form of the whole way
+        say "bench: ladder --quick; others are $(known | paste -sd' ')"
+        main ladder --quick
+        return
     fi
     case $name in
     page | compare) exec "$BIN/campus-load" "$@" ;;
@@ -355,6 +360,12 @@ run() {
         (run_day "$@")
     elif [[ $name == load ]]; then
         (run_load "$@")
+    elif [[ $name == ladder ]]; then
+        (run_load --ladder "$@")
+    elif [[ $name == gateways ]]; then
+        (run_load --ladder --gateways 412 --batch 16 --rate 16000 "$@")
+    elif [[ $name == cards ]]; then # each card every 60 s, then 30 s, then 10 s
+        (run_load --connections cards --step 2233:60 --step 4467:60 --step 13400:60 "$@")
     elif [[ $name == bare ]]; then
         (run_bare "$@")
     elif [[ $name == drain ]]; then

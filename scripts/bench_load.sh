@@ -126,12 +126,12 @@ drain_watch() {
         sleep 0.1
     done
     awk -v n="$((last - first))" -v ns="$((last_at - first_at))" -v all="$last" \
-        'BEGIN {printf "%d %.3f %.0f\n", all, ns / 1e9, ns > 0 ? n * 1e9 / ns : 0}'
+        'BEGIN {printf "%d %.3f %.0f\n", all, ns / 1e9, (ns > 0 ? n * 1e9 / ns : 0)}'
 }
 
-# A campusd that comes back to a session full of reports.
+# A campusd that comes back to a session full of reports; the same messages wait for a subscriber that throws all away.
 run_drain() {
-    local count=1000000 rate=20000 burst_s=10 json='' load result=0 before all seconds per_s BURST=0
+    local count=1000000 rate=20000 burst_s=10 json='' load result=0 before all seconds per_s bare BURST=0
     while (($#)); do
         case $1 in
         --quick) count=100000 burst_s=4 ;;
@@ -144,6 +144,7 @@ run_drain() {
     trap 'kill "${LOADS[@]}" 2>/dev/null; stack_stop; stack_remove' EXIT
     stack_city drain
     campusd_start
+    "$BIN/bench-bare" --broker "$CAMPUS_BROKER" --session drain || die "no session for the bare subscriber"
     # no alerts, so that it waits for none; a second more than asked for, since campusd takes some before it is stopped
     "$BIN/campus-load" --broker "$CAMPUS_BROKER" --pg "$CAMPUS_PG" --cards "$STACK/city/load.csv" --rate "$rate" \
         --seconds $((count / rate + 1)) --crossing-share 0 --sos-per-s 0 --patience-s 600 --json "$STACK/load.json" \
@@ -158,15 +159,18 @@ run_drain() {
     read -r all seconds per_s < <(drain_watch "$count") || die "the reports did not come"
     wait "$load" || result=1
     LOADS=()
+    bare=$("$BIN/bench-bare" --broker "$CAMPUS_BROKER" --session drain --drain "$count") ||
+        die "the bare subscriber did not get its messages"
     printf '%-52s %12s\n' "messages that waited at the broker" "$all" "seconds from the first to the last" "$seconds" \
-        "messages a second" "$per_s" "seconds from campusd's start until all were archived" \
+        "messages a second" "$per_s" \
+        "of a subscriber that throws all away, afterwards" "$bare" "seconds from campusd's start until all were archived" \
         "$(awk -v ns=$(($(date +%s%N) - before)) 'BEGIN {printf "%.1f", ns / 1e9}')"
     grep -E '^(sent|acknowledged|archive)' "$STACK/log/load.out"
     ((result == 0)) || tail -n 5 "$STACK/log/load.out" >&2
     drain_burst "$burst_s" || result=1
     [[ -z $json ]] || {
-        printf '{"figures": {"load.drain_per_s": %s, "load.drain_messages": %s, "load.burst_events_per_s": %s' "$per_s" \
-            "$all" "$BURST"
+        printf '{"figures": {"load.drain_per_s": %s, "load.bare_drain_per_s": %s, "load.drain_messages": %s, "load.burst_events_per_s": %s' "$per_s" \
+            "$bare" "$all" "$BURST"
         figures_of "$STACK/load.json" | sed -n 's/^load\.\(lost\|doubled\) \(.*\)/, "load.drain_\1": \2/p'
         printf '}}\n'
     } >"$json"
