@@ -63,7 +63,8 @@ static void appends_of_one_loop_turn_share_one_sync(void **state)
 static void small_groups_do_not_follow_one_another_at_once(void **state)
 {
     (void)state;
-    enum { GROUPS = 20, PAUSE_US = 2000 };
+    enum { GROUPS = 20 };
+    const int64_t pause_us = 2000;
     static struct fixture fixture;
     fixture_init(&fixture, 0, 0);
     fixture_open(&fixture);
@@ -74,7 +75,7 @@ static void small_groups_do_not_follow_one_another_at_once(void **state)
     struct journal_stats stats;
     journal_stats(fixture.journal, &stats);
     assert_int_equal(stats.syncs, GROUPS);
-    assert_true(clock_mono_us() - start_us >= (GROUPS - 1) * PAUSE_US);
+    assert_true(clock_mono_us() - start_us >= (GROUPS - 1) * pause_us);
     fixture_release(&fixture);
 }
 
