@@ -168,22 +168,13 @@ static enum status open_session(struct bare *bare, struct status_detail *detail)
                                    bare->url.host, bare->url.port, mosquitto_strerror(error));
 }
 
-static enum status share_count(struct bare *bare, struct status_detail *detail)
+static enum status start_subscriber(struct bare *bare, struct status_detail *detail)
 {
     bare->messages = mmap(NULL, sizeof *bare->messages, PROT_READ | PROT_WRITE,
                           MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (bare->messages == MAP_FAILED) {
         bare->messages = NULL;
         return status_detail_set(detail, STATUS_NO_MEMORY, "no shared memory");
-    }
-    return STATUS_OK;
-}
-
-static enum status start_subscriber(struct bare *bare, struct status_detail *detail)
-{
-    enum status status = share_count(bare, detail);
-    if (status != STATUS_OK) {
-        return status;
     }
     bare->subscriber = fork();
     if (bare->subscriber == 0) {
@@ -192,7 +183,7 @@ static enum status start_subscriber(struct bare *bare, struct status_detail *det
     if (bare->subscriber < 0) {
         return status_detail_set(detail, STATUS_UNAVAILABLE, "fork: %s", strerror(errno));
     }
-    status =
+    enum status status =
         bare->pid > 0 ? parts_add(bare->parts, "campusd", (int64_t)bare->pid, detail) : STATUS_OK;
     return status == STATUS_OK ? parts_add(bare->parts, "bare", bare->subscriber, detail) : status;
 }

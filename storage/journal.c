@@ -29,8 +29,7 @@ struct half {
 
 /* The group. */
 enum group_state {
-    GROUP_NONE, /* next: WRITING if something was appended, on the check phase of the loop turn, or
-                    * PAUSE_US after the last one began if it is small */
+    GROUP_NONE,    /* next: WRITING by begin_group, if something was appended */
     GROUP_WRITING, /* next: NONE if it is durable; WAITING if it failed */
     GROUP_WAITING  /* next: WRITING if the back-off is over */
 };
@@ -73,7 +72,7 @@ struct journal {
 };
 
 static void start_group(struct journal *journal);
-static void begin_group(struct journal *journal);
+static void begin_group(struct journal *journal, bool at_once);
 
 /* ---- open and close ---- */
 
@@ -279,18 +278,19 @@ static void on_paused(uv_timer_t *timer)
 {
     struct journal *journal = timer->data;
     MAGIC_CHECK(journal, JOURNAL_MAGIC);
-    begin_group(journal);
+    begin_group(journal, false);
 }
 
-/* Starts what waits; a small group not at once after another one. */
-static void begin_group(struct journal *journal)
+/* Starts what was appended, if no other group is on its way. A small one begins PAUSE_US after the last
+ * one, unless at once is asked for. */
+static void begin_group(struct journal *journal, bool at_once)
 {
     uint64_t used = journal->halves[journal->filling].used;
     if (journal->group_state != GROUP_NONE || used == 0) {
         return;
     }
     int64_t left_us = journal->began_us + PAUSE_US - clock_mono_us();
-    if (used >= SMALL_GROUP_BYTES || left_us <= 0 || journal->closing) {
+    if (at_once || used >= SMALL_GROUP_BYTES || left_us <= 0) {
         (void)uv_timer_stop(&journal->wait);
         start_group(journal);
     } else if (uv_is_active((uv_handle_t *)&journal->wait) == 0) {
@@ -339,11 +339,8 @@ static void after_job(uv_work_t *work, int canceled)
         const struct half *filling = &journal->halves[journal->filling];
         size_t before = filling->used;
         group_durable(journal);
-        if (filling->used > before) { /* what the records led to: alerts, which nobody makes wait */
-            start_group(journal);
-        } else {
-            begin_group(journal);
-        }
+        /* what the records led to are alerts, which nobody makes wait */
+        begin_group(journal, filling->used > before || journal->closing);
     } else {
         group_failed(journal);
         if (journal->closing && journal->attempts == 1) { /* once more, into a fresh segment */
@@ -403,7 +400,7 @@ static void on_check(uv_check_t *check)
     MAGIC_CHECK(journal, JOURNAL_MAGIC);
     (void)uv_idle_stop(&journal->idle);
     (void)uv_check_stop(&journal->check);
-    begin_group(journal);
+    begin_group(journal, false);
 }
 
 void journal_close(struct journal *journal, void (*on_closed)(void *context), void *context)
@@ -417,7 +414,7 @@ void journal_close(struct journal *journal, void (*on_closed)(void *context), vo
         (void)uv_timer_stop(&journal->wait);
         start_group(journal);
     } else {
-        begin_group(journal);
+        begin_group(journal, true);
     }
     finish_when_idle(journal);
 }
