@@ -277,11 +277,11 @@ static enum status measure(struct bare *bare, struct slice *slices, struct statu
     return status;
 }
 
-/* From the first look at which some had come to the last that brought more. */
+/* From the last look at which none had come to the last that brought more. */
 static enum status drain(struct bare *bare, struct status_detail *detail)
 {
-    uint64_t first = 0, last = 0;
-    int64_t first_us = 0, last_us = clock_mono_us();
+    uint64_t last = 0;
+    int64_t none_us = clock_mono_us(), last_us = none_us;
     while (last < (uint64_t)bare->drain && clock_mono_us() - last_us < DRAIN_WAIT_US) {
         nap_s(0.05);
         uint64_t now = messages_now(bare);
@@ -291,17 +291,17 @@ static enum status drain(struct bare *bare, struct status_detail *detail)
             return status_detail_set(detail, STATUS_UNAVAILABLE, "the bare subscriber ended");
         }
         if (now > last) {
-            first = first_us == 0 ? now : first;
-            first_us = first_us == 0 ? now_us : first_us;
             last = now;
             last_us = now_us;
+        } else if (now == 0) {
+            none_us = now_us;
         }
     }
-    if (last < (uint64_t)bare->drain || last == first) {
+    if (last < (uint64_t)bare->drain) {
         return status_detail_set(detail, STATUS_TIMEOUT, "only %llu of %.0f messages came",
                                  (unsigned long long)last, bare->drain);
     }
-    (void)printf("%.0f\n", (double)(last - first) * 1e6 / (double)(last_us - first_us));
+    (void)printf("%.0f\n", (double)last * 1e6 / (double)(last_us - none_us));
     return STATUS_OK;
 }
 
