@@ -19,11 +19,11 @@ static const char usage[] =
 
 enum {
     CARDS = CITY_HOMES,
-    WARM_ROUNDS = 8, /* until nearly every pupil's surroundings are known */
+    WARM_ROUNDS = 20, /* until every pupil's surroundings are known */
     /* what tools count runs fifty times as slowly: as many fixes a card, of fewer cards */
     COUNTED_CARDS = 8192,
     COUNTED_ROUND = 1 << 15,
-    COUNTED_WARM_ROUNDS = 4,
+    COUNTED_WARM_ROUNDS = 10,
     ROUNDS_FULL = 20,
     ROUNDS_QUICK = 4,
 };

@@ -126,7 +126,7 @@ static void run_step(struct micro *micro)
 static void run_decode(struct micro *micro)
 {
     for (uint32_t i = 0; i < micro->round; i++) {
-        const struct intake_message *message = &micro->load.messages[i];
+        const struct broker_message *message = &micro->load.messages[i];
         const struct decode_context context = {&micro->decode_arena, message->arrival_ms,
                                                GEO_WGS84};
         struct wire_report report;
@@ -139,7 +139,7 @@ static void run_decode(struct micro *micro)
 static void run_gateway(struct micro *micro)
 {
     for (uint32_t i = 0; i < micro->gateway_messages; i++) {
-        const struct intake_message *message = &micro->gateways.messages[i];
+        const struct broker_message *message = &micro->gateways.messages[i];
         const struct decode_context context = {&micro->decode_arena, message->arrival_ms,
                                                GEO_WGS84};
         struct wire_reports reports;
@@ -165,7 +165,7 @@ static void want_receipt(void *context, const struct origin *origin)
 static void run_ingest(struct micro *micro)
 {
     for (uint32_t i = 0; i < micro->round; i++) {
-        const struct intake_message *message = &micro->load.messages[i];
+        const struct broker_message *message = &micro->load.messages[i];
         enum status status =
             ingest_message(micro->ingest, message->topic, message->payload, message->arrival_ms);
         micro->failed = micro->failed || status != STATUS_OK;
@@ -221,7 +221,7 @@ static bool fill_round(struct micro *micro)
     ASSERT(micro->round > 0);
     buffer_clear(&micro->records);
     for (uint32_t i = 0; i < micro->round; i++) {
-        const struct intake_message *message = &micro->load.messages[i];
+        const struct broker_message *message = &micro->load.messages[i];
         const struct decode_context context = {&micro->decode_arena, message->arrival_ms,
                                                GEO_WGS84};
         struct wire_report from;

@@ -23,7 +23,7 @@ static const char usage[] =
     "  --quick      without a million cards";
 
 enum {
-    WARM_FIXES_A_CARD = 12, /* until nearly every pupil's surroundings are known */
+    WARM_FIXES_A_CARD = 40, /* until every pupil's surroundings are known */
     ROUNDS_FULL = 16,
     ROUNDS_QUICK = 4,
 };

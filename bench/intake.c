@@ -5,6 +5,7 @@
 
 #include "base/assert.h"
 #include "bench/folder.h"
+#include "broker-bridge/bridge.h"
 #include "core/record.h"
 #include "daemon/config.h"
 #include "daemon/fold.h"
@@ -19,7 +20,7 @@ struct intake {
     uv_loop_t loop;
     uv_idle_t feed;
     char path[BENCH_FOLDER_BYTES];
-    const struct intake_message *messages;
+    const struct broker_message *messages;
     uint32_t next, end;
     int64_t upkeep_ms; /* when the next is due, by the messages' clock */
     bool has_loop, has_feed, feeding, failed;
@@ -123,21 +124,31 @@ static bool on_the_way(const struct intake *intake)
     return ingest.events - engine.events >= INTAKE_ON_THE_WAY || alert_flow_full(campusd->alerts);
 }
 
+/* As the bridge does: some messages at a time, those of a second at the most. */
+static enum status feed_some(struct intake *intake, uint32_t end)
+{
+    const struct broker_message *messages = &intake->messages[intake->next];
+    uint32_t count = 1, taken;
+    if (messages[0].arrival_ms >= intake->upkeep_ms) {
+        upkeep(intake, messages[0].arrival_ms);
+    }
+    while (count < BRIDGE_TRAY_MESSAGES && intake->next + count < end &&
+           messages[count].arrival_ms < intake->upkeep_ms) {
+        count++;
+    }
+    enum status status = ingest_messages(intake->campusd.ingest, messages, count, &taken);
+    intake->next += taken;
+    return status;
+}
+
 static void feed_burst(uv_idle_t *feed)
 {
     struct intake *intake = intake_of(feed->data);
-    struct campusd *campusd = &intake->campusd;
     enum status status = STATUS_OK;
     const uint32_t left = intake->end - intake->next;
     const uint32_t end = intake->next + (left < INTAKE_BURST ? left : INTAKE_BURST);
     while (intake->next < end && status == STATUS_OK) {
-        const struct intake_message *message = &intake->messages[intake->next];
-        if (message->arrival_ms >= intake->upkeep_ms) {
-            upkeep(intake, message->arrival_ms);
-        }
-        status =
-            ingest_message(campusd->ingest, message->topic, message->payload, message->arrival_ms);
-        intake->next += status == STATUS_OK;
+        status = feed_some(intake, end);
     }
     intake->bursts++;
     if (status != STATUS_OK || intake->next == intake->end || on_the_way(intake)) {
@@ -155,7 +166,7 @@ static void feed_start(struct intake *intake)
     }
 }
 
-enum status intake_take(struct intake *intake, const struct intake_message *messages,
+enum status intake_take(struct intake *intake, const struct broker_message *messages,
                         uint32_t count, struct status_detail *detail)
 {
     MAGIC_CHECK(intake, INTAKE_MAGIC);

@@ -24,18 +24,13 @@ enum {
     INTAKE_ON_THE_WAY = 8192, /* events that are not durable yet */
 };
 
-struct intake_message {
-    struct text topic, payload;
-    int64_t arrival_ms;
-};
-
 /* The journal lies in a folder of its own in `directory`, and goes with intake_free. STATUS_IO,
  * STATUS_NO_MEMORY, STATUS_INVALID: what, in detail. */
 enum status intake_new(const struct intake_city *city, const char *directory, struct intake **ret,
                        struct status_detail *detail) MUST_CHECK;
 /* Takes the messages; comes back when all of it is durable and decided. STATUS_IO: the journal's words in
  * detail. */
-enum status intake_take(struct intake *intake, const struct intake_message *messages,
+enum status intake_take(struct intake *intake, const struct broker_message *messages,
                         uint32_t count, struct status_detail *detail) MUST_CHECK;
 void intake_free(struct intake *intake);
 

@@ -93,7 +93,7 @@ uint32_t intake_load_cards(struct intake_load *load, uint32_t events)
     buffer_clear(&load->bytes);
     for (uint32_t i = 0; i < events; i++) {
         const uint32_t card = 1 + city_random_below(&load->random, load->city->cards);
-        struct intake_message *message = &load->messages[i];
+        struct broker_message *message = &load->messages[i];
         struct wire_event event;
         message->arrival_ms = now_ms(load);
         message->topic = write_topic(load, (card - 1) % load->city->schools + 1, "card", 'c', card);
@@ -107,7 +107,7 @@ uint32_t intake_load_cards(struct intake_load *load, uint32_t events)
 
 /* A report of all that the card saw since the last; one card after the other has its turn, at equal times
  * and far from each other in memory. */
-static void write_kept(struct intake_load *load, struct intake_message *message)
+static void write_kept(struct intake_load *load, struct broker_message *message)
 {
     struct wire_event events[INTAKE_KEPT_FIXES];
     load->turn = (load->turn + TURN_STRIDE) % load->city->cards;
@@ -136,7 +136,7 @@ uint32_t intake_load_kept(struct intake_load *load, uint32_t events)
     return buffer_status(&load->bytes) == STATUS_OK ? count : 0;
 }
 
-static void write_gateway(struct intake_load *load, uint32_t school, struct intake_message *message)
+static void write_gateway(struct intake_load *load, uint32_t school, struct broker_message *message)
 {
     struct wire_event events[INTAKE_GATEWAY_REPORTS];
     struct wire_report reports[INTAKE_GATEWAY_REPORTS];

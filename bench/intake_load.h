@@ -21,7 +21,7 @@ enum {
 struct intake_load {
     const struct intake_city *city;
     struct city_random random;
-    struct intake_message *messages;
+    struct broker_message *messages;
     struct buffer bytes; /* topics and payloads */
     uint32_t *sent;      /* how many reports, by card */
     bool *away;          /* from where it is about, by card */

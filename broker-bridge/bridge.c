@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "broker-bridge/bridge_internal.h"
 #include "broker-bridge/mqtt_url.h"
@@ -26,17 +27,24 @@ static struct bridge_link *link_of(void *data)
 
 /* ---- messages in ---- */
 
-static void keep(struct bridge_link *link, struct text topic, struct text payload)
+/* A copy in `bytes`, which has room for it. */
+static struct broker_message copy_message(char *bytes, struct text topic, struct text payload)
 {
-    struct kept_message *kept = malloc(sizeof *kept + topic.length + payload.length);
+    memcpy(bytes, topic.at, topic.length);
+    memcpy(bytes + topic.length, payload.at, payload.length);
+    return (struct broker_message){
+        {bytes, topic.length}, {bytes + topic.length, payload.length}, 0};
+}
+
+static void keep(struct bridge_link *link, const struct broker_message *message)
+{
+    const size_t bytes = message->topic.length + message->payload.length;
+    struct kept_message *kept = malloc(sizeof *kept + bytes);
     if (kept == NULL) {
         mqtt_link_drop(link->in, "no memory for a message that waits"); /* it comes again */
         return;
     }
-    memcpy(kept->bytes, topic.at, topic.length);
-    memcpy(kept->bytes + topic.length, payload.at, payload.length);
-    kept->topic = (struct text){kept->bytes, topic.length};
-    kept->payload = (struct text){kept->bytes + topic.length, payload.length};
+    kept->message = copy_message(kept->bytes, message->topic, message->payload);
     kept->next = NULL;
     if (link->kept_first == NULL) {
         link->kept_first = kept;
@@ -47,26 +55,55 @@ static void keep(struct bridge_link *link, struct text topic, struct text payloa
     link->kept_last = kept;
 }
 
-static bool offer(struct bridge_link *link, struct text topic, struct text payload)
+/* Returns how many were taken. */
+static uint32_t offer(struct bridge_link *link, struct broker_message *messages, uint32_t count)
 {
     const struct bridge_callbacks *callbacks = &link->bridge->callbacks;
+    const int64_t now_ms = clock_wall_ms();
     uint64_t end = 0;
-    if (callbacks->on_message(callbacks->context, link->index, topic, payload, &end) != STATUS_OK) {
-        return false;
+    uint32_t taken = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        messages[i].arrival_ms = now_ms;
     }
+    callbacks->on_messages(callbacks->context, link->index, messages, count, &taken, &end);
     link->burst_end = end > link->burst_end ? end : link->burst_end;
-    return true;
+    return taken;
+}
+
+/* What came first is taken first. */
+static void take(struct bridge_link *link, struct broker_message *messages, uint32_t count)
+{
+    uint32_t taken = link->kept_first == NULL ? offer(link, messages, count) : 0;
+    for (; taken < count; taken++) {
+        keep(link, &messages[taken]);
+    }
+}
+
+static void clear_tray(struct bridge_link *link)
+{
+    struct tray *tray = &link->tray;
+    if (tray->count > 0) {
+        take(link, tray->messages, tray->count);
+        tray->count = tray->used = 0;
+    }
 }
 
 static void on_message(void *context, struct mqtt_link *mqtt, struct text topic,
                        struct text payload)
 {
     struct bridge_link *link = link_of(context);
+    struct tray *tray = &link->tray;
+    const size_t bytes = topic.length + payload.length;
     (void)mqtt;
-    /* What came first is taken first. */
-    if (link->kept_first != NULL || !offer(link, topic, payload)) {
-        keep(link, topic, payload);
+    if (tray->count == BRIDGE_TRAY_MESSAGES || bytes > TRAY_BYTES - tray->used) {
+        clear_tray(link);
     }
+    if (bytes > TRAY_BYTES) {
+        take(link, &(struct broker_message){topic, payload, 0}, 1);
+        return;
+    }
+    tray->messages[tray->count++] = copy_message(tray->bytes + tray->used, topic, payload);
+    tray->used += (uint32_t)bytes;
 }
 
 static void try_release(struct bridge_link *link)
@@ -81,6 +118,7 @@ static void on_burst(void *context, struct mqtt_link *mqtt)
 {
     struct bridge_link *link = link_of(context);
     (void)mqtt;
+    clear_tray(link);
     link->burst_open = true;
     try_release(link);
 }
@@ -107,8 +145,7 @@ void bridge_resume(struct bridge *bridge)
     for (uint32_t i = 0; i < bridge->link_count && !bridge->closing; i++) {
         struct bridge_link *link = &bridge->links[i];
         bool waited = link->kept_first != NULL;
-        while (link->kept_first != NULL &&
-               offer(link, link->kept_first->topic, link->kept_first->payload)) {
+        while (link->kept_first != NULL && offer(link, &link->kept_first->message, 1) == 1) {
             drop_first_kept(link);
         }
         if (waited && link->kept_first == NULL) {
@@ -163,6 +200,7 @@ static void on_in_down(void *context, struct mqtt_link *mqtt, const struct statu
 {
     struct bridge_link *link = link_of(context);
     (void)mqtt;
+    clear_tray(link); /* it may hold what the broker does not send again (QoS 0) */
     link->in_up = false;
     link->burst_open = false; /* the broker sends it again */
     note_down(link, detail);

@@ -1,8 +1,8 @@
 /*
  * bridge.h - all brokers at once: messages in, acknowledgements after the journal, receipts and
  * alerts out.
- * Know: the bridge does not know the journal. It hands each message to on_message; the
- * owner appends and tells with bridge_durable how far the disk is. A link's burst is released
+ * Know: the bridge does not know the journal. It hands messages to on_messages, those of a burst
+ * together; the owner appends and tells with bridge_durable how far the disk is. A link's burst is released
  * (acknowledged, read on) when everything it delivered is durable. Each broker has two connections:
  * "<client_id>-<n>" reads and may be held or paused, "<client_id>-<n>-out" publishes and never is,
  * so that alerts leave while the disk is slow and are confirmed while the sources are paused.
@@ -17,9 +17,13 @@
 
 #include "base/status.h"
 #include "base/text.h"
+#include "broker-bridge/message.h"
 #include "core/event.h"
 
 struct bridge;
+
+/* So many messages of a link's burst are collected, and handed on together: more are no faster. */
+#define BRIDGE_TRAY_MESSAGES 64u
 
 struct bridge_broker {
     const char *url;      /* this and the password: until the bridge is closed */
@@ -48,17 +52,18 @@ struct bridge_options {
 
 struct bridge_callbacks {
     void *context;
-    /* Take the message that came over brokers[broker]; *ret_end = journal position that must be
-     * durable before it is acknowledged (0: at once). STATUS_FULL: offer it again after
-     * bridge_resume; the link stops reading. */
-    enum status (*on_message)(void *context, uint32_t broker, struct text topic,
-                              struct text payload, uint64_t *ret_end);
+    /* Take the messages that came over brokers[broker], in their order; *ret_taken: how many, and
+     * *ret_end = journal position that must be durable before these are acknowledged (0: at once).
+     * Where not all are taken, the others are offered again after bridge_resume; the link stops
+     * reading. At most BRIDGE_TRAY_MESSAGES at a time. */
+    void (*on_messages)(void *context, uint32_t broker, const struct broker_message *messages,
+                        uint32_t count, uint32_t *ret_taken, uint64_t *ret_end);
     /* Every alert added with journal end <= `end` was confirmed by all alert brokers. */
     void (*on_alerts_confirmed)(void *context, uint64_t end);
     /* And none of them will be sent again: repeat_window_ms passed without a loss. Until then a
      * broker that dies together with this process may have forgotten them. May be NULL. */
     void (*on_alerts_settled)(void *context, uint64_t end);
-    /* A message while bridge_watch is on; it comes to on_message in its own time. May be NULL if
+    /* A message while bridge_watch is on; it comes to on_messages in its own time. May be NULL if
      * bridge_watch is never called. */
     void (*on_watched)(void *context, struct text topic, struct text payload);
 };
@@ -74,7 +79,7 @@ void bridge_durable(struct bridge *bridge, uint64_t pos);
  * session of its own and hands it to on_watched; what the first connection holds stays held. For
  * what cannot wait until the disk is well again. */
 void bridge_watch(struct bridge *bridge, bool on);
-/* Sources may go on after STATUS_FULL. */
+/* Sources may go on after not all was taken. */
 void bridge_resume(struct bridge *bridge);
 
 /* Publishes to the topics (QoS 1) on every alert broker; kept until confirmed, sent after

@@ -13,10 +13,18 @@
 /* Alerts of one broker on their way without PUBACK. */
 #define FLIGHTS_MAX 1024u
 
+/* Messages of a burst until they are handed on: libmosquitto keeps one for the time of a callback. */
+#define TRAY_BYTES (BRIDGE_TRAY_MESSAGES * 512u)
+struct tray {
+    struct broker_message messages[BRIDGE_TRAY_MESSAGES]; /* in bytes */
+    uint32_t count, used;
+    char bytes[TRAY_BYTES];
+};
+
 /* A message that the owner could not take yet. */
 struct kept_message {
     struct kept_message *next;
-    struct text topic, payload; /* in bytes */
+    struct broker_message message; /* in bytes */
     char bytes[];
 };
 
@@ -47,6 +55,7 @@ struct bridge_link {
     bool burst_open;           /* `in` waits for its release */
     struct status_detail told; /* last reason that was logged; "" after a success */
     uint64_t burst_end;        /* durable up to here, and it may go */
+    struct tray tray;          /* empty but while a burst is read */
     struct kept_message *kept_first, *kept_last;
 
     struct flight flights[FLIGHTS_MAX]; /* queue: flight_count from flight_first */

@@ -58,6 +58,7 @@ struct ingest {
     struct recent phones;
     struct arena arena;
     struct buffer record;
+    struct topic topics[DIRECTORY_EXPECT_MAX]; /* of messages that are to be taken next */
     struct message message;
     struct event events[REPORT_EVENTS_MAX]; /* of the report that is being appended */
     uint64_t again[AGAIN_MAX];              /* keys; 0 is none */
@@ -483,6 +484,25 @@ static void expect_reports(const struct ingest *ingest, const struct wire_report
     }
 }
 
+/* Reads the topics, and what the cards that they name will need. */
+static void expect_messages(struct ingest *ingest, const struct broker_message *messages,
+                            uint32_t count)
+{
+    struct text ids[DIRECTORY_EXPECT_MAX];
+    uint32_t cards = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        struct topic *topic = &ingest->topics[i];
+        if (topic_parse(messages[i].topic, topic) != STATUS_OK) {
+            *topic = (struct topic){0};
+        }
+        ids[cards] = topic->sender;
+        cards += topic->kind == TOPIC_CARD_UP;
+    }
+    if (cards > 1) {
+        expect_cards(ingest, ids, cards);
+    }
+}
+
 static void read_gateway(const struct ingest *ingest, const struct decode_context *context,
                          struct message *message)
 {
@@ -507,10 +527,6 @@ static void read_message(struct ingest *ingest, struct message *message)
 {
     const struct decode_context context = {&ingest->arena, message->arrival_ms,
                                            ingest->options.datum_default};
-    if (topic_parse(message->name, &message->topic) != STATUS_OK) {
-        letter_note(&message->letter, REFUSAL_TOPIC, "%s", refusal_meaning(REFUSAL_TOPIC));
-        return;
-    }
     switch (message->topic.kind) {
     case TOPIC_CARD_UP:
         read_card(ingest, &context, message);
@@ -524,6 +540,8 @@ static void read_message(struct ingest *ingest, struct message *message)
     case TOPIC_OWNTRACKS:
         read_owntracks(ingest, &context, message);
         break;
+    default: /* 0: none of the contract */
+        letter_note(&message->letter, REFUSAL_TOPIC, "%s", refusal_meaning(REFUSAL_TOPIC));
     }
 }
 
@@ -672,13 +690,15 @@ static enum status take_message(struct ingest *ingest, struct message *message)
     return STATUS_OK;
 }
 
-static struct message *begin_message(struct ingest *ingest, struct text topic, struct text payload,
-                                     int64_t arrival_ms)
+/* Of a message whose topic stands first among those that were read. */
+static struct message *begin_message(struct ingest *ingest, const struct broker_message *from,
+                                     const struct topic *topic)
 {
     struct message *message = &ingest->message;
-    message->name = topic;
-    message->payload = payload;
-    message->arrival_ms = arrival_ms;
+    message->name = from->topic;
+    message->payload = from->payload;
+    message->topic = *topic;
+    message->arrival_ms = from->arrival_ms;
     message->item_count = 0;
     letter_clear(&message->letter);
     arena_reset(&ingest->arena);
@@ -689,10 +709,12 @@ static struct message *begin_message(struct ingest *ingest, struct text topic, s
 void ingest_look(struct ingest *ingest, struct text topic, struct text payload, int64_t arrival_ms,
                  void (*on_report)(void *context, const struct report *report), void *context)
 {
+    const struct broker_message one = {topic, payload, arrival_ms};
     if (ingest->directory == NULL) {
         return;
     }
-    const struct message *message = begin_message(ingest, topic, payload, arrival_ms);
+    expect_messages(ingest, &one, 1);
+    const struct message *message = begin_message(ingest, &one, ingest->topics);
     for (uint32_t i = 0; i < message->item_count; i++) {
         const struct item *item = &message->items[i];
         if (item->verdict == TAKE && item->report->refusal == REFUSAL_NONE) {
@@ -702,18 +724,42 @@ void ingest_look(struct ingest *ingest, struct text topic, struct text payload, 
     }
 }
 
+static enum status take_one(struct ingest *ingest, const struct broker_message *from,
+                            const struct topic *topic)
+{
+    struct message *message = begin_message(ingest, from, topic);
+    message->key = 0;
+    if (message->letter.reason != REFUSAL_NONE || ingest->again_at > 0) {
+        message->key = key_of(from->topic, from->payload);
+    }
+    return take_message(ingest, message);
+}
+
+enum status ingest_messages(struct ingest *ingest, const struct broker_message *messages,
+                            uint32_t count, uint32_t *ret_taken)
+{
+    enum status status = ingest->directory != NULL ? STATUS_OK : STATUS_UNAVAILABLE;
+    uint32_t taken = 0;
+    while (taken < count && status == STATUS_OK) {
+        const struct broker_message *some = messages + taken;
+        const uint32_t left = count - taken;
+        const uint32_t end = left < DIRECTORY_EXPECT_MAX ? left : DIRECTORY_EXPECT_MAX;
+        expect_messages(ingest, some, end);
+        for (uint32_t i = 0; i < end && status == STATUS_OK; i++) {
+            status = take_one(ingest, &some[i], &ingest->topics[i]);
+            taken += status == STATUS_OK;
+        }
+    }
+    *ret_taken = taken;
+    return status;
+}
+
 enum status ingest_message(struct ingest *ingest, struct text topic, struct text payload,
                            int64_t arrival_ms)
 {
-    if (ingest->directory == NULL) {
-        return STATUS_UNAVAILABLE;
-    }
-    struct message *message = begin_message(ingest, topic, payload, arrival_ms);
-    message->key = 0;
-    if (message->letter.reason != REFUSAL_NONE || ingest->again_at > 0) {
-        message->key = key_of(topic, payload);
-    }
-    return take_message(ingest, message);
+    const struct broker_message one = {topic, payload, arrival_ms};
+    uint32_t taken;
+    return ingest_messages(ingest, &one, 1, &taken);
 }
 
 void ingest_stats(const struct ingest *ingest, struct ingest_stats *ret)

@@ -24,6 +24,7 @@
 
 #include "base/status.h"
 #include "base/text.h"
+#include "broker-bridge/message.h"
 #include "core/directory.h"
 #include "core/event.h"
 #include "core/refusal.h"
@@ -37,7 +38,7 @@ struct ingest;
 struct ingest_options {
     uint32_t cards_max, gates_max; /* numbers below: a card beyond is refused as unknown */
     enum geo_datum datum_default;  /* for fixes that name none */
-    /* Appends a record of core/record.h; STATUS_FULL and others stop the message: ingest_message
+    /* Appends a record of core/record.h; STATUS_FULL and others stop the message: ingest_messages
      * then returns that status. */
     enum status (*append)(void *context, uint32_t type, struct text record);
     /* The sender wants a receipt for what was just appended, or for a repeat that is durable
@@ -50,11 +51,15 @@ enum status ingest_new(const struct ingest_options *options, struct ingest **ret
 void ingest_free(struct ingest *ingest);
 void ingest_set_directory(struct ingest *ingest, const struct directory *directory);
 
-/* Takes one message. STATUS_OK: everything in it is appended, a repeat, or refused and kept as a
- * dead letter; it may be acknowledged once what was appended is durable. STATUS_FULL and other
- * failures of append: a part may have been appended; offer the message again, with the same bytes:
- * what was appended is not appended twice, its dead letter included. STATUS_UNAVAILABLE: no
- * directory yet. */
+/* Takes messages in their order, asking memory for what all of them need before any of them waits for
+ * it; *ret_taken: how many. STATUS_OK: all of them, and everything in them is appended, a repeat, or
+ * refused and kept as a dead letter; they may be acknowledged once what was appended is durable.
+ * STATUS_FULL and other failures of append: those before it are taken, of the one that follows a part
+ * may have been appended; offer it again, with the same bytes: what was appended is not appended twice,
+ * its dead letter included. STATUS_UNAVAILABLE: no directory yet. */
+enum status ingest_messages(struct ingest *ingest, const struct broker_message *messages,
+                            uint32_t count, uint32_t *ret_taken) MUST_CHECK;
+/* The same with one. */
 enum status ingest_message(struct ingest *ingest, struct text topic, struct text payload,
                            int64_t arrival_ms) MUST_CHECK;
 /* Reads a message and takes nothing: tells each report in it that ingest_message would append now.

@@ -164,21 +164,17 @@ static void on_receipt_timer(uv_timer_t *timer)
     }
 }
 
-static enum status on_message(void *context, uint32_t broker, struct text topic,
-                              struct text payload, uint64_t *ret_end)
+static void on_messages(void *context, uint32_t broker, const struct broker_message *messages,
+                        uint32_t count, uint32_t *ret_taken, uint64_t *ret_end)
 {
     struct campusd *campusd = campusd_of(context);
     enum status status = STATUS_FULL;
     if (!campusd->stopping && !alert_flow_full(campusd->alerts)) {
         campusd->message_broker = broker;
-        status = ingest_message(campusd->ingest, topic, payload, clock_wall_ms());
+        status = ingest_messages(campusd->ingest, messages, count, ret_taken);
     }
-    if (status != STATUS_OK) {
-        campusd->paused = true;
-        return STATUS_FULL;
-    }
+    campusd->paused |= status != STATUS_OK;
     *ret_end = campusd->appended > campusd->durable ? campusd->appended : 0;
-    return STATUS_OK;
 }
 
 /* ---- alerts out ---- */
@@ -465,7 +461,7 @@ static enum status boot_bridge(struct campusd *campusd, struct status_detail *de
         .alerts_max = (uint32_t)config->alerts_waiting_max,
         .alerts_before = campusd->booted,
         .repeat_window_ms = (uint32_t)config->alerts_repeat_s * 1000};
-    const struct bridge_callbacks callbacks = {campusd, on_message, on_alerts_confirmed,
+    const struct bridge_callbacks callbacks = {campusd, on_messages, on_alerts_confirmed,
                                                on_alerts_settled, early_message};
     enum status status = bridge_open(campusd->loop, &options, &callbacks, &campusd->bridge, detail);
     return status == STATUS_OK ? status : status_detail_wrap(detail, status, "brokers");

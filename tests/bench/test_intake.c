@@ -71,7 +71,7 @@ static void a_gateway_brings_sixteen_a_message(void **state)
 static void what_is_refused_is_amiss(void **state)
 {
     struct fixture *fixture = *state;
-    struct intake_message *messages = fixture->load.messages;
+    struct broker_message *messages = fixture->load.messages;
     assert_int_equal(intake_load_cards(&fixture->load, 3), 3);
     messages[1].topic = TEXT("campus/v1/s1/card/nobody/up");
     assert_int_equal(intake_take(fixture->intake, messages, 3, &fixture->detail), STATUS_OK);

@@ -130,22 +130,31 @@ static void guardian_hears(uint32_t wanted)
 
 /* ---- the owner ---- */
 
-static enum status on_message(void *context, uint32_t broker, struct text topic,
-                              struct text payload, uint64_t *ret_end)
+static bool take_message(uint32_t broker, const struct broker_message *message)
 {
     int64_t number;
-    (void)context;
-    assert_true(text_is(topic, "campus/v1/s1/card/c1/up"));
+    assert_true(text_is(message->topic, "campus/v1/s1/card/c1/up"));
+    assert_true(message->arrival_ms > 0);
     if (owner.full_from != 0 && owner.received + 1 >= owner.full_from) {
         owner.refusals++;
-        return STATUS_FULL;
+        return false;
     }
-    assert_int_equal(text_to_i64(payload, &number), STATUS_OK);
+    assert_int_equal(text_to_i64(message->payload, &number), STATUS_OK);
     assert_true(owner.received < MESSAGES_MAX);
     owner.brokers[owner.received] = broker;
     owner.numbers[owner.received++] = (int)number;
+    return true;
+}
+
+static void on_messages(void *context, uint32_t broker, const struct broker_message *messages,
+                        uint32_t count, uint32_t *ret_taken, uint64_t *ret_end)
+{
+    (void)context;
+    assert_in_range(count, 1, BRIDGE_TRAY_MESSAGES);
+    while (*ret_taken < count && take_message(broker, &messages[*ret_taken])) {
+        ++*ret_taken;
+    }
     *ret_end = owner.needs_disk ? (uint64_t)owner.received * 10 : 0;
-    return STATUS_OK;
 }
 
 static void on_alerts_confirmed(void *context, uint64_t end)
@@ -256,7 +265,7 @@ static void bridge_at(uint32_t count, uint32_t alerts_max)
         .repeat_first_ms = 500,
         .repeat_second_ms = 1500,
         .repeat_meanwhile_ms = 1000};
-    const struct bridge_callbacks callbacks = {NULL, on_message, on_alerts_confirmed,
+    const struct bridge_callbacks callbacks = {NULL, on_messages, on_alerts_confirmed,
                                                on_alerts_settled, on_watched};
     struct status_detail detail = {""};
     if (bridge_open(&loop, &options, &callbacks, &owner.bridge, &detail) != STATUS_OK) {
@@ -695,7 +704,7 @@ static void brokers_that_cannot_be_are_refused_at_once(void **state)
                                            .keepalive_s = 30,
                                            .alerts_max = 1,
                                            .burst_max = 64};
-    const struct bridge_callbacks callbacks = {NULL, on_message, on_alerts_confirmed, NULL, NULL};
+    const struct bridge_callbacks callbacks = {NULL, on_messages, on_alerts_confirmed, NULL, NULL};
     struct status_detail detail = {""};
     struct bridge *bridge = NULL;
     assert_int_equal(bridge_open(&loop, &options, &callbacks, &bridge, &detail),
