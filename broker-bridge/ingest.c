@@ -38,12 +38,17 @@ struct item {
     enum verdict verdict;
 };
 
+/* What a topic names. Numbers 0: nobody has that id, or it is of no such kind. */
+struct address {
+    struct topic topic; /* kind 0: none of the contract */
+    uint32_t school_no, card_no;
+};
+
 struct message {
     struct text name, payload;
-    struct topic topic;
+    struct address address;
     int64_t arrival_ms;
     uint64_t key; /* of its bytes */
-    uint32_t school_no;
     uint32_t item_count;
     struct item items[GATEWAY_REPORTS_MAX];
     struct wire_report report; /* of topics that carry one */
@@ -58,7 +63,7 @@ struct ingest {
     struct recent phones;
     struct arena arena;
     struct buffer record;
-    struct topic topics[DIRECTORY_EXPECT_MAX]; /* of messages that are to be taken next */
+    struct address addresses[DIRECTORY_BATCH_MAX]; /* of messages that are to be taken next */
     struct message message;
     struct event events[REPORT_EVENTS_MAX]; /* of the report that is being appended */
     uint64_t again[AGAIN_MAX];              /* keys; 0 is none */
@@ -280,11 +285,10 @@ static void note_event(struct letter *letter, uint32_t index, const struct wire_
                 event->refusal == REFUSAL_NONE ? "; the SOS is taken without it" : "");
 }
 
-/* The number of the card, 0 with a note when nobody is to report by it. */
-static uint32_t find_card(const struct ingest *ingest, struct text id, struct letter *letter,
-                          const char *what)
+/* The number of the card, 0 with a note when nobody is to report by it. no: as the directory has it. */
+static uint32_t check_card(const struct ingest *ingest, uint32_t no, struct text id,
+                           struct letter *letter, const char *what)
 {
-    uint32_t no = directory_card(ingest->directory, id);
     if (no == 0) {
         letter_note(letter, REFUSAL_UNKNOWN_CARD, "%s \"%.*s\" is not in the registry", what,
                     TEXT_FMT(id));
@@ -303,7 +307,8 @@ static void find_passed_card(const struct ingest *ingest, uint32_t index, struct
 {
     char what[32];
     (void)snprintf(what, sizeof what, "event %u (pass): card", index);
-    event->event.card_no = find_card(ingest, event->card, letter, what);
+    event->event.card_no = check_card(ingest, directory_card(ingest->directory, event->card),
+                                      event->card, letter, what);
     if (event->event.card_no == 0) {
         event->refusal = event->flaw = REFUSAL_UNKNOWN_CARD;
     }
@@ -356,30 +361,30 @@ static void consider(const struct ingest *ingest, struct message *message, uint8
     }
 }
 
-static bool find_school(const struct ingest *ingest, struct message *message)
+static bool has_school(struct message *message)
 {
-    message->school_no = directory_school(ingest->directory, message->topic.school);
-    if (message->school_no == 0) {
+    if (message->address.school_no == 0) {
         letter_note(&message->letter, REFUSAL_UNKNOWN_SCHOOL,
-                    "school \"%.*s\" is not in the registry", TEXT_FMT(message->topic.school));
+                    "school \"%.*s\" is not in the registry",
+                    TEXT_FMT(message->address.topic.school));
     }
-    return message->school_no != 0;
+    return message->address.school_no != 0;
 }
 
 static bool belongs(struct message *message, uint32_t school_no, const char *what)
 {
-    if (school_no != message->school_no) {
+    if (school_no != message->address.school_no) {
         letter_note(&message->letter, REFUSAL_WRONG_SCHOOL, "the %s is not of school \"%.*s\"",
-                    what, TEXT_FMT(message->topic.school));
+                    what, TEXT_FMT(message->address.topic.school));
     }
-    return school_no == message->school_no;
+    return school_no == message->address.school_no;
 }
 
 /* A payload need not name its sender, but may name no other than its topic. */
 static bool claims_right(struct message *message)
 {
     const struct text claim = message->report.sender;
-    bool right = claim.length == 0 || text_equal(claim, message->topic.sender);
+    bool right = claim.length == 0 || text_equal(claim, message->address.topic.sender);
     if (!right) {
         letter_note(&message->letter, REFUSAL_CLAIM, "the payload claims \"%.*s\"",
                     claim.length > TEXT_ID_MAX ? TEXT_ID_MAX : (int)claim.length, claim.at);
@@ -391,10 +396,11 @@ static void read_card(const struct ingest *ingest, const struct decode_context *
                       struct message *message)
 {
     struct status_detail detail = {""};
-    if (!find_school(ingest, message)) {
+    if (!has_school(message)) {
         return;
     }
-    uint32_t no = find_card(ingest, message->topic.sender, &message->letter, "card");
+    uint32_t no = check_card(ingest, message->address.card_no, message->address.topic.sender,
+                             &message->letter, "card");
     if (no == 0 || !belongs(message, ingest->directory->cards[no].school_no, "card")) {
         return;
     }
@@ -408,13 +414,13 @@ static void read_gate(const struct ingest *ingest, const struct decode_context *
                       struct message *message)
 {
     struct status_detail detail = {""};
-    if (!find_school(ingest, message)) {
+    if (!has_school(message)) {
         return;
     }
-    uint32_t no = directory_gate(ingest->directory, message->topic.sender);
+    uint32_t no = directory_gate(ingest->directory, message->address.topic.sender);
     if (no == 0 || no >= ingest->options.gates_max) {
         letter_note(&message->letter, REFUSAL_UNKNOWN_GATE, "gate \"%.*s\" %s",
-                    TEXT_FMT(message->topic.sender),
+                    TEXT_FMT(message->address.topic.sender),
                     no == 0 ? "is not in the registry" : "is beyond the limit: raise limit.cards");
         return;
     }
@@ -431,10 +437,10 @@ static void read_owntracks(const struct ingest *ingest, const struct decode_cont
                            struct message *message)
 {
     struct status_detail detail = {""};
-    uint32_t no = directory_owntracks(ingest->directory, message->topic.sender);
+    uint32_t no = directory_owntracks(ingest->directory, message->address.topic.sender);
     if (no == 0 || no >= ingest->options.cards_max) {
         letter_note(&message->letter, REFUSAL_UNKNOWN_CARD, "no card names the device \"%.*s\"",
-                    TEXT_FMT(message->topic.sender));
+                    TEXT_FMT(message->address.topic.sender));
         return;
     }
     (void)decode_owntracks(context, message->payload, &message->report, &detail);
@@ -443,14 +449,14 @@ static void read_owntracks(const struct ingest *ingest, const struct decode_cont
 
 /* One of a gateway's reports: it must say whose it is, and be of the topic's school. */
 static void read_carried(const struct ingest *ingest, struct message *message,
-                         const struct wire_report *report)
+                         const struct wire_report *report, uint32_t card_no)
 {
     struct letter *letter = &message->letter;
     if (!text_is_id(report->sender)) {
         letter_note(letter, REFUSAL_CLAIM, "it names no card");
         return;
     }
-    uint32_t no = find_card(ingest, report->sender, letter, "card");
+    uint32_t no = check_card(ingest, card_no, report->sender, letter, "card");
     if (no == 0 || !belongs(message, ingest->directory->cards[no].school_no, "card")) {
         return;
     }
@@ -458,48 +464,33 @@ static void read_carried(const struct ingest *ingest, struct message *message,
     consider(ingest, message, ORIGIN_CARD, no, report, words);
 }
 
-/* Entries of the registry, then windows. */
-static void expect_cards(const struct ingest *ingest, const struct text *ids, uint32_t count)
+/* Their numbers, and their windows on the way from memory. */
+static void find_cards(const struct ingest *ingest, const struct text *ids, uint32_t count,
+                       uint32_t *ret_nos)
 {
-    uint32_t nos[DIRECTORY_EXPECT_MAX];
-    directory_expect_cards(ingest->directory, ids, count, nos);
+    directory_cards(ingest->directory, ids, count, ret_nos);
     for (uint32_t i = 0; i < count; i++) {
-        if (nos[i] < ingest->options.cards_max) {
-            (void)*(const volatile uint64_t *)&ingest->cards[nos[i]].durable_to;
+        if (ret_nos[i] < ingest->options.cards_max) { /* it may lie on two lines of the cache */
+            const struct sequence *window = &ingest->cards[ret_nos[i]];
+            (void)*(const volatile uint64_t *)&window->durable_to;
+            (void)*(const volatile uint32_t *)&window->epoch;
         }
     }
 }
 
-/* What the reports' cards and windows will need, all at once. */
-static void expect_reports(const struct ingest *ingest, const struct wire_reports *reports)
+static void read_some_carried(const struct ingest *ingest, struct message *message,
+                              const struct wire_reports *reports, uint32_t first, uint32_t count)
 {
-    struct text ids[DIRECTORY_EXPECT_MAX];
-    for (uint32_t first = 0; first < reports->count; first += DIRECTORY_EXPECT_MAX) {
-        const uint32_t left = reports->count - first;
-        const uint32_t count = left < DIRECTORY_EXPECT_MAX ? left : DIRECTORY_EXPECT_MAX;
-        for (uint32_t i = 0; i < count; i++) {
-            ids[i] = reports->items[first + i].sender;
-        }
-        expect_cards(ingest, ids, count);
-    }
-}
-
-/* Reads the topics, and what the cards that they name will need. */
-static void expect_messages(struct ingest *ingest, const struct broker_message *messages,
-                            uint32_t count)
-{
-    struct text ids[DIRECTORY_EXPECT_MAX];
-    uint32_t cards = 0;
+    struct text ids[DIRECTORY_BATCH_MAX];
+    uint32_t nos[DIRECTORY_BATCH_MAX];
     for (uint32_t i = 0; i < count; i++) {
-        struct topic *topic = &ingest->topics[i];
-        if (topic_parse(messages[i].topic, topic) != STATUS_OK) {
-            *topic = (struct topic){0};
-        }
-        ids[cards] = topic->sender;
-        cards += topic->kind == TOPIC_CARD_UP;
+        ids[i] = reports->items[first + i].sender;
     }
-    if (cards > 1) {
-        expect_cards(ingest, ids, cards);
+    find_cards(ingest, ids, count, nos);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct wire_report *report = &reports->items[first + i];
+        letter_report(&message->letter, first + i, report->sender);
+        read_carried(ingest, message, report, nos[i]);
     }
 }
 
@@ -508,7 +499,7 @@ static void read_gateway(const struct ingest *ingest, const struct decode_contex
 {
     struct status_detail detail = {""};
     struct wire_reports reports;
-    if (!find_school(ingest, message)) {
+    if (!has_school(message)) {
         return;
     }
     enum refusal refusal = decode_gateway_report(context, message->payload, &reports, &detail);
@@ -516,10 +507,32 @@ static void read_gateway(const struct ingest *ingest, const struct decode_contex
         letter_note(&message->letter, refusal, "%s", detail.text);
         return;
     }
-    expect_reports(ingest, &reports);
-    for (uint32_t i = 0; i < reports.count; i++) {
-        letter_report(&message->letter, i, reports.items[i].sender);
-        read_carried(ingest, message, &reports.items[i]);
+    for (uint32_t first = 0; first < reports.count; first += DIRECTORY_BATCH_MAX) {
+        const uint32_t left = reports.count - first;
+        read_some_carried(ingest, message, &reports, first,
+                          left < DIRECTORY_BATCH_MAX ? left : DIRECTORY_BATCH_MAX);
+    }
+}
+
+/* Reads the topics, and finds whom they name. */
+static void find_addresses(struct ingest *ingest, const struct broker_message *messages,
+                           uint32_t count)
+{
+    struct text schools[DIRECTORY_BATCH_MAX], cards[DIRECTORY_BATCH_MAX];
+    uint32_t school_nos[DIRECTORY_BATCH_MAX], card_nos[DIRECTORY_BATCH_MAX];
+    for (uint32_t i = 0; i < count; i++) {
+        struct topic *topic = &ingest->addresses[i].topic;
+        if (topic_parse(messages[i].topic, topic) != STATUS_OK) {
+            *topic = (struct topic){0, TEXT(""), TEXT("")};
+        }
+        schools[i] = topic->school;
+        cards[i] = topic->kind == TOPIC_CARD_UP ? topic->sender : TEXT("");
+    }
+    directory_schools(ingest->directory, schools, count, school_nos);
+    find_cards(ingest, cards, count, card_nos);
+    for (uint32_t i = 0; i < count; i++) {
+        ingest->addresses[i].school_no = school_nos[i];
+        ingest->addresses[i].card_no = card_nos[i];
     }
 }
 
@@ -527,7 +540,7 @@ static void read_message(struct ingest *ingest, struct message *message)
 {
     const struct decode_context context = {&ingest->arena, message->arrival_ms,
                                            ingest->options.datum_default};
-    switch (message->topic.kind) {
+    switch (message->address.topic.kind) {
     case TOPIC_CARD_UP:
         read_card(ingest, &context, message);
         break;
@@ -690,14 +703,13 @@ static enum status take_message(struct ingest *ingest, struct message *message)
     return STATUS_OK;
 }
 
-/* Of a message whose topic stands first among those that were read. */
 static struct message *begin_message(struct ingest *ingest, const struct broker_message *from,
-                                     const struct topic *topic)
+                                     const struct address *address)
 {
     struct message *message = &ingest->message;
     message->name = from->topic;
     message->payload = from->payload;
-    message->topic = *topic;
+    message->address = *address;
     message->arrival_ms = from->arrival_ms;
     message->item_count = 0;
     letter_clear(&message->letter);
@@ -713,8 +725,8 @@ void ingest_look(struct ingest *ingest, struct text topic, struct text payload, 
     if (ingest->directory == NULL) {
         return;
     }
-    expect_messages(ingest, &one, 1);
-    const struct message *message = begin_message(ingest, &one, ingest->topics);
+    find_addresses(ingest, &one, 1);
+    const struct message *message = begin_message(ingest, &one, ingest->addresses);
     for (uint32_t i = 0; i < message->item_count; i++) {
         const struct item *item = &message->items[i];
         if (item->verdict == TAKE && item->report->refusal == REFUSAL_NONE) {
@@ -725,9 +737,9 @@ void ingest_look(struct ingest *ingest, struct text topic, struct text payload, 
 }
 
 static enum status take_one(struct ingest *ingest, const struct broker_message *from,
-                            const struct topic *topic)
+                            const struct address *address)
 {
-    struct message *message = begin_message(ingest, from, topic);
+    struct message *message = begin_message(ingest, from, address);
     message->key = 0;
     if (message->letter.reason != REFUSAL_NONE || ingest->again_at > 0) {
         message->key = key_of(from->topic, from->payload);
@@ -743,10 +755,10 @@ enum status ingest_messages(struct ingest *ingest, const struct broker_message *
     while (taken < count && status == STATUS_OK) {
         const struct broker_message *some = messages + taken;
         const uint32_t left = count - taken;
-        const uint32_t end = left < DIRECTORY_EXPECT_MAX ? left : DIRECTORY_EXPECT_MAX;
-        expect_messages(ingest, some, end);
+        const uint32_t end = left < DIRECTORY_BATCH_MAX ? left : DIRECTORY_BATCH_MAX;
+        find_addresses(ingest, some, end);
         for (uint32_t i = 0; i < end && status == STATUS_OK; i++) {
-            status = take_one(ingest, &some[i], &ingest->topics[i]);
+            status = take_one(ingest, &some[i], &ingest->addresses[i]);
             taken += status == STATUS_OK;
         }
     }

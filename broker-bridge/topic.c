@@ -46,22 +46,23 @@ static enum status parse_owntracks(struct text rest, struct topic *ret)
     return STATUS_OK;
 }
 
+/* Behind "campus/v1/". */
 static enum status parse_campus(struct text rest, struct topic *ret)
 {
     static const struct {
-        const char *word;
+        struct text word;
         enum topic_kind kind;
-    } kinds[] = {{"card", TOPIC_CARD_UP}, {"gate", TOPIC_GATE_UP}, {"gateway", TOPIC_GATEWAY_UP}};
-    struct text version = next_level(&rest);
+    } kinds[] = {{{"card", 4}, TOPIC_CARD_UP},
+                 {{"gate", 4}, TOPIC_GATE_UP},
+                 {{"gateway", 7}, TOPIC_GATEWAY_UP}};
     struct text school = next_level(&rest);
     struct text word = next_level(&rest);
     struct text sender = next_level(&rest);
-    if (!text_is(version, "v1") || !text_is_id(school) || !text_is_id(sender) ||
-        !text_is(rest, "up")) {
+    if (!text_equal(rest, TEXT("up")) || !text_is_id(school) || !text_is_id(sender)) {
         return STATUS_INVALID;
     }
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
-        if (text_is(word, kinds[i].word)) {
+        if (text_equal(word, kinds[i].word)) {
             *ret = (struct topic){kinds[i].kind, school, sender};
             return STATUS_OK;
         }
@@ -69,17 +70,23 @@ static enum status parse_campus(struct text rest, struct topic *ret)
     return STATUS_INVALID;
 }
 
+/* Cuts the text off, if it begins so. */
+static bool skip(struct text *rest, struct text begin)
+{
+    if (rest->length < begin.length || memcmp(rest->at, begin.at, begin.length) != 0) {
+        return false;
+    }
+    rest->at += begin.length;
+    rest->length -= begin.length;
+    return true;
+}
+
 enum status topic_parse(struct text name, struct topic *ret)
 {
     struct text rest = name;
-    struct text root = next_level(&rest);
-    if (text_is(root, "campus")) {
-        return parse_campus(rest, ret);
-    }
-    if (text_is(root, "owntracks")) {
-        return parse_owntracks(rest, ret);
-    }
-    return STATUS_INVALID;
+    return skip(&rest, TEXT("campus/v1/"))   ? parse_campus(rest, ret)
+           : skip(&rest, TEXT("owntracks/")) ? parse_owntracks(rest, ret)
+                                             : STATUS_INVALID;
 }
 
 static void check_length(int length)

@@ -184,33 +184,48 @@ static uint32_t find(const struct directory *directory, enum table_name name, st
     return 0;
 }
 
-/* Reads a word, for its line to come. */
-static void touch(const void *word)
+/* Reads a byte, for its line to come. */
+static void touch(const void *byte)
 {
-    (void)*(const volatile uint32_t *)word;
+    (void)*(const volatile char *)byte;
 }
 
-void directory_expect_cards(const struct directory *directory, const struct text *ids,
-                            uint32_t count, uint32_t *ret_nos)
+/* All of it: an entry may lie on two lines. */
+static void touch_entry(const struct directory *directory, enum table_name name, uint32_t no)
 {
-    const struct dir_table *table = &directory->tables[CARDS];
-    struct key keys[DIRECTORY_EXPECT_MAX];
-    ASSERT(count <= DIRECTORY_EXPECT_MAX);
-    for (uint32_t i = 0; i < count; i++) {
-        ret_nos[i] = 0;
-        if (table->slots != NULL) {
-            keys[i] = key_of(table, ids[i]);
-            touch(&table->slots[keys[i].place]);
-        }
+    if (name == SCHOOLS) {
+        touch(&directory->schools[no].id);
+    } else {
+        touch(&directory->cards[no].id);
+        touch(&directory->cards[no].school_no);
     }
-    for (uint32_t i = 0; i < count && table->slots != NULL; i++) {
+}
+
+/* By the slots first: nearly all of them are right; then the entries, then their ids. */
+static void find_all(const struct directory *directory, enum table_name name,
+                     const struct text *ids, uint32_t count, uint32_t *ret_nos)
+{
+    const struct dir_table *table = &directory->tables[name];
+    struct key keys[DIRECTORY_BATCH_MAX];
+    ASSERT(count <= DIRECTORY_BATCH_MAX);
+    if (table->slots == NULL) {
+        memset(ret_nos, 0, count * sizeof *ret_nos);
+        return;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        keys[i] = key_of(table, ids[i]);
+        touch(&table->slots[keys[i].place]);
+    }
+    for (uint32_t i = 0; i < count; i++) {
         ret_nos[i] = next_slot(table, &keys[i]) & NUMBER_MASK;
-        touch(&directory->cards[ret_nos[i]].school_no);
+        touch_entry(directory, name, ret_nos[i]);
     }
     for (uint32_t i = 0; i < count; i++) {
-        const char *id = directory->cards[ret_nos[i]].id;
-        if (id != NULL) {
-            (void)*(const volatile char *)id;
+        touch(ret_nos[i] != 0 ? id_of(directory, name, ret_nos[i]) : "");
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        if (ret_nos[i] != 0 && !text_is(ids[i], id_of(directory, name, ret_nos[i]))) {
+            ret_nos[i] = find(directory, name, ids[i]); /* another id with the same bits */
         }
     }
 }
@@ -341,6 +356,18 @@ enum status directory_seal(struct directory *directory, struct status_detail *de
 uint32_t directory_school(const struct directory *directory, struct text id)
 {
     return find(directory, SCHOOLS, id);
+}
+
+void directory_schools(const struct directory *directory, const struct text *ids, uint32_t count,
+                       uint32_t *ret_nos)
+{
+    find_all(directory, SCHOOLS, ids, count, ret_nos);
+}
+
+void directory_cards(const struct directory *directory, const struct text *ids, uint32_t count,
+                     uint32_t *ret_nos)
+{
+    find_all(directory, CARDS, ids, count, ret_nos);
 }
 
 uint32_t directory_pupil(const struct directory *directory, struct text id)

@@ -73,10 +73,12 @@ uint32_t directory_guardian(const struct directory *directory, struct text id);
 uint32_t directory_gate(const struct directory *directory, struct text id);
 uint32_t directory_owntracks(const struct directory *directory, struct text user_device);
 
-/* Asks memory for what directory_card of these ids will read, all at once: several times as fast as lookups
- * that each wait for it. ret_nos[i]: what it will find, in all likelihood; 0: nothing. */
-#define DIRECTORY_EXPECT_MAX 64u
-void directory_expect_cards(const struct directory *directory, const struct text *ids,
-                            uint32_t count, uint32_t *ret_nos);
+/* directory_school and directory_card of up to DIRECTORY_BATCH_MAX ids, asking memory for what all of them need
+ * before any of them waits for it: several times as fast as one by one. */
+#define DIRECTORY_BATCH_MAX 64u
+void directory_schools(const struct directory *directory, const struct text *ids, uint32_t count,
+                       uint32_t *ret_nos);
+void directory_cards(const struct directory *directory, const struct text *ids, uint32_t count,
+                     uint32_t *ret_nos);
 
 #endif

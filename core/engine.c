@@ -348,9 +348,31 @@ static void touch(const void *word)
     (void)*(const volatile uint32_t *)word;
 }
 
+/* What is weighed of those pupils: most have one or two places. */
+static void expect_presences(const struct engine *engine, const uint32_t *firsts, uint32_t count)
+{
+    const struct presence *items = engine->presences.items;
+    uint32_t numbers[2 * ENGINE_EXPECT_MAX], shapes[2 * ENGINE_EXPECT_MAX], found = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        touch(&items[firsts[i]]);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        touch(&items[items[firsts[i]].next]);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        const uint32_t places[2] = {firsts[i], items[firsts[i]].next};
+        for (uint32_t k = 0; k < 2 && places[k] != 0 && firsts[i] != 0; k++) {
+            numbers[found++] = items[places[k]].fence_no;
+        }
+    }
+    found = fence_set_expect(engine->fences, numbers, found, shapes);
+    geo_index_expect_shapes(engine->fences->index, shapes, found);
+}
+
 void engine_expect(struct engine *engine, const struct event *const *events, uint32_t count)
 {
-    uint32_t pupils[ENGINE_EXPECT_MAX], sets[ENGINE_EXPECT_MAX], places[ENGINE_EXPECT_MAX];
+    uint32_t pupils[ENGINE_EXPECT_MAX], sets[ENGINE_EXPECT_MAX];
+    uint32_t firsts[ENGINE_EXPECT_MAX], fresh[ENGINE_EXPECT_MAX];
     struct geo_point points[ENGINE_EXPECT_MAX];
     ASSERT(count <= ENGINE_EXPECT_MAX);
     engine->expected_next = engine->expected_count = 0;
@@ -363,21 +385,17 @@ void engine_expect(struct engine *engine, const struct event *const *events, uin
         return;
     }
     geo_index_find_batch(engine->fences->index, points, count, sets);
-    const struct presence *items = engine->presences.items;
     uint32_t awake = 0; /* those who are not where nothing is new */
     for (uint32_t i = 0; i < count; i++) {
         const struct pupil_state *pupil = &engine->pupils[pupils[i]];
         engine->expected[i] = (struct expected){points[i], sets[i]};
-        places[awake] = pupil->first;
+        firsts[awake] = pupil->first;
+        fresh[awake] = sets[i];
         awake += pupil->quiet != sets[i] + 1;
     }
     engine->expected_count = count;
-    for (uint32_t i = 0; i < awake; i++) {
-        touch(&items[places[i]]);
-    }
-    for (uint32_t i = 0; i < awake; i++) { /* most pupils have one or two */
-        touch(&items[items[places[i]].next]);
-    }
+    geo_index_expect_sets(engine->fences->index, fresh, awake);
+    expect_presences(engine, firsts, awake);
 }
 
 void engine_step(struct engine *engine, const struct engine_input *input, struct outbox *outbox)

@@ -176,6 +176,28 @@ const struct fence *fence_set_by_no(const struct fence_set *set, uint32_t fence_
     return &set->items[set->by_no[fence_no] - 1];
 }
 
+static void touch(const void *word)
+{
+    (void)*(const volatile uint32_t *)word;
+}
+
+uint32_t fence_set_expect(const struct fence_set *set, const uint32_t *fence_nos, uint32_t count,
+                          uint32_t *ret_places)
+{
+    uint32_t found = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        touch(&set->by_no[fence_nos[i] < set->number_end ? fence_nos[i] : 0]);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        const struct fence *fence = fence_set_by_no(set, fence_nos[i]);
+        if (fence != NULL) {
+            ret_places[found++] = (uint32_t)(fence - set->items);
+            touch(&fence->no);
+        }
+    }
+    return found;
+}
+
 uint32_t fence_set_grounds(const struct fence_set *set, uint32_t school_no,
                            const uint32_t **ret_places)
 {

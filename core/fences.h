@@ -54,6 +54,10 @@ void fence_set_free(struct fence_set *set);
 
 /* NULL: no fence of that number. */
 const struct fence *fence_set_by_no(const struct fence_set *set, uint32_t fence_no);
+/* Asks memory for these fences, all at once; ret_places: the places in items of those that are there.
+ * Returns how many. */
+uint32_t fence_set_expect(const struct fence_set *set, const uint32_t *fence_nos, uint32_t count,
+                          uint32_t *ret_places);
 /* The school's own grounds: ret_places[0..returned) are places in items. */
 uint32_t fence_set_grounds(const struct fence_set *set, uint32_t school_no,
                            const uint32_t **ret_places);

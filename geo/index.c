@@ -98,6 +98,52 @@ const uint32_t *geo_index_set(const struct geo_index *index, uint32_t set, uint3
     return index->set_items + index->set_starts[set];
 }
 
+/* Reads a word, for its line to come. */
+static void touch(const void *word)
+{
+    (void)*(const volatile uint32_t *)word;
+}
+
+void geo_index_expect_sets(const struct geo_index *index, const uint32_t *sets, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        touch(&index->set_starts[sets[i]]);
+        touch(&index->set_starts[sets[i] + 1]);
+    }
+    for (uint32_t i = 0; i < count; i++) { /* the items end with some that may be read beyond */
+        touch(&index->set_items[index->set_starts[sets[i]]]);
+    }
+}
+
+/* The points of its rings lie behind each other. */
+static void touch_points(const struct geo_index *index, const struct index_shape *shape)
+{
+    enum { LINE_POINTS = 8, LINES_MAX = 16 };
+    const uint32_t last = shape->ring_count - 1;
+    const uint32_t first = index_ring_first(shape, index->words, 0);
+    const uint32_t end = index_ring_first(shape, index->words, last) +
+                         index_ring_edges(shape, index->words, last) + 1;
+    for (uint32_t i = first, lines = 0; i < end && lines < LINES_MAX; i += LINE_POINTS, lines++) {
+        touch(&index->points[i]);
+    }
+}
+
+void geo_index_expect_shapes(const struct geo_index *index, const uint32_t *shapes, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) { /* one may lie on two lines */
+        touch(&index->shapes[shapes[i]].kind);
+        touch(&index->shapes[shapes[i]].high);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        touch(&index->words[index->shapes[shapes[i]].rings]);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        if (index->shapes[shapes[i]].ring_count > 0) {
+            touch_points(index, &index->shapes[shapes[i]]);
+        }
+    }
+}
+
 uint32_t geo_index_set_count(const struct geo_index *index)
 {
     return index->set_count;

@@ -88,6 +88,10 @@ uint32_t geo_index_near_batch(const struct geo_index *index, const struct geo_po
 float geo_index_distance(const struct geo_index *index, uint32_t shape, struct geo_point point,
                          bool covers, float reach_m);
 #define GEO_DISTANCE_POINTS 512u
+/* Asks memory for what geo_index_distance of these shapes will read, and geo_index_set of these sets, all
+ * at once: several times as fast as lookups that each wait for it. */
+void geo_index_expect_shapes(const struct geo_index *index, const uint32_t *shapes, uint32_t count);
+void geo_index_expect_sets(const struct geo_index *index, const uint32_t *sets, uint32_t count);
 
 /* Which shapes the straight way from a to b passes, and where: the stretches of geo_shape_way, by
  * ascending shape, then from. Returns how many; at most ret_capacity are written, the first ones.
