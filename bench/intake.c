@@ -72,7 +72,7 @@ static enum status publish_alert(void *context, uint64_t end, const struct alert
 static void feed_start(struct intake *intake);
 
 /* Everything live is decided as it becomes durable. */
-static void on_durable(void *context, uint64_t pos)
+__attribute__((hot)) static void on_durable(void *context, uint64_t pos)
 {
     struct intake *intake = intake_of(context);
     intake->campusd.durable = pos;
@@ -81,7 +81,7 @@ static void on_durable(void *context, uint64_t pos)
     feed_start(intake);
 }
 
-static void on_record(void *context, const struct journal_record *record)
+__attribute__((hot)) static void on_record(void *context, const struct journal_record *record)
 {
     fold_record(&intake_of(context)->campusd, record);
 }
@@ -141,7 +141,7 @@ static enum status feed_some(struct intake *intake, uint32_t end)
     return status;
 }
 
-static void feed_burst(uv_idle_t *feed)
+__attribute__((hot)) static void feed_burst(uv_idle_t *feed)
 {
     struct intake *intake = intake_of(feed->data);
     enum status status = STATUS_OK;

@@ -28,6 +28,7 @@ if(CAMPUS_LTO)
   set(CMAKE_INTERPROCEDURAL_OPTIMIZATION ON)
 endif()
 
+include(CheckCCompilerFlag)
 find_program(CCACHE ccache)
 if(CCACHE)
   set(CMAKE_C_COMPILER_LAUNCHER ${CCACHE})
@@ -39,6 +40,13 @@ target_compile_options(campus_flags INTERFACE
   -Wdouble-promotion -Wformat=2 -Wundef -Wvla -Wswitch-enum -Werror -fno-omit-frame-pointer)
 target_compile_definitions(campus_flags INTERFACE _GNU_SOURCE)
 target_include_directories(campus_flags INTERFACE ${CMAKE_SOURCE_DIR})
+# GCC copies and clears structs of some lines by instructions that take a hundred of others to begin.
+set(plain_copies "-mmemcpy-strategy=vector_loop:256:noalign,libcall:-1:noalign"
+  "-mmemset-strategy=vector_loop:256:noalign,libcall:-1:noalign")
+check_c_compiler_flag("${plain_copies}" HAS_PLAIN_COPIES)
+if(HAS_PLAIN_COPIES)
+  target_compile_options(campus_flags INTERFACE ${plain_copies})
+endif()
 if(CAMPUS_SANITIZE)
   target_compile_options(campus_flags INTERFACE
     -fsanitize=${CAMPUS_SANITIZE} -fno-sanitize-recover=all -O1)
