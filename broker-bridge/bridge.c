@@ -371,6 +371,7 @@ static enum status open_link(struct bridge *bridge, uint32_t index,
                                      .backoff_min_ms = options->backoff_min_ms,
                                      .backoff_max_ms = options->backoff_max_ms,
                                      .burst_max = options->burst_max,
+                                     .backlog_max = BRIDGE_BURST_MAX,
                                      .inflight_max = 1};
     const struct mqtt_link_callbacks in = {link, on_message, on_burst, NULL, on_in_up, on_in_down};
     const struct mqtt_link_callbacks out = {link,      NULL,       on_out_burst, on_out_published,
@@ -393,6 +394,7 @@ static enum status open_link(struct bridge *bridge, uint32_t index,
     mqtt.subscriptions = NULL;
     mqtt.clean_session = true;
     mqtt.burst_max = 64;
+    mqtt.backlog_max = 0;
     mqtt.inflight_max = FLIGHTS_MAX;
     status = mqtt_link_open(bridge->loop, &mqtt, &out, &link->out, detail);
     bridge->handles += status == STATUS_OK ? 1 : 0;

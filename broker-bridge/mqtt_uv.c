@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "base/assert.h"
@@ -59,13 +60,13 @@ struct mqtt_link {
     char **subscriptions;
     uint32_t subscription_count;
     uint32_t keepalive_s, connect_timeout_ms, backoff_min_ms, backoff_max_ms;
-    uint32_t burst_max, inflight_max;
+    uint32_t burst_max, backlog_max, inflight_max;
 
     enum link_state state;
     uint32_t pauses;
     bool closing, session_present, subscribed;
     bool lost; /* on_disconnect came, or a reason to give up was found: lost_words */
-    bool held; /* a burst waits for its release: nothing may be written, nothing is read */
+    bool held; /* a burst waits for its release: nothing is read; nothing is written */
     uint16_t last_mid;
     struct mosquitto *mosq;
     struct resolve *resolve;
@@ -218,7 +219,7 @@ static void update_poll(struct mqtt_link *link)
     int events = UV_DISCONNECT;
     if (!link->held) {
         events |= is_paused(link) ? 0 : UV_READABLE;
-        events |= mosquitto_want_write(link->mosq) ? UV_WRITABLE : 0;
+        events |= link->burst == 0 && mosquitto_want_write(link->mosq) ? UV_WRITABLE : 0;
     }
     if (events != link->poll_events) {
         link->poll_events = events;
@@ -227,10 +228,10 @@ static void update_poll(struct mqtt_link *link)
     }
 }
 
-/* Writes what is queued, acknowledgements included: never while a burst is held. */
+/* Writes what is queued, acknowledgements included: never while a burst is read or held. */
 static void flush(struct mqtt_link *link)
 {
-    if (link->held || link->lost || link->inside > 0 || !is_connected(link)) {
+    if (link->held || link->burst > 0 || link->lost || link->inside > 0 || !is_connected(link)) {
         return;
     }
     link->inside++;
@@ -256,6 +257,20 @@ static void become_up(struct mqtt_link *link)
     }
 }
 
+static void end_burst(struct mqtt_link *link)
+{
+    if (link->burst == 0 || link->held || link->lost || link->closing) {
+        return;
+    }
+    link->held = true;
+    link->stats.bursts++;
+    if (link->callbacks.on_burst != NULL) {
+        link->inside++;
+        link->callbacks.on_burst(link->callbacks.context, link);
+        link->inside--;
+    }
+}
+
 /* After every entry from outside: follow up what callbacks left, then wait for the right events. */
 static void settle(struct mqtt_link *link)
 {
@@ -265,6 +280,9 @@ static void settle(struct mqtt_link *link)
     bool answered = link->subscribed || link->subscription_count == 0;
     if (link->state == LINK_SUBSCRIBING && answered && !link->lost && !link->closing) {
         become_up(link);
+    }
+    if (is_paused(link)) {
+        end_burst(link); /* nothing is read that would end it */
     }
     if (!link->lost && !link->closing && mosquitto_want_write(link->mosq)) {
         flush(link);
@@ -276,13 +294,21 @@ static void settle(struct mqtt_link *link)
     update_poll(link);
 }
 
-/* Reads until nothing comes, the burst is full, or the owner has had enough. EAGAIN alone does not
- * say that nothing came: libmosquitto's internal pair leaves it behind after packets that had an
- * effect. */
+/* Does more wait? What TLS has read already is not seen: then the burst ends earlier. */
+static bool is_readable(const struct mqtt_link *link)
+{
+    int bytes = 0;
+    return ioctl(mosquitto_socket(link->mosq), FIONREAD, &bytes) == 0 && bytes > 0;
+}
+
+/* Reads until nothing comes, the turn is over, or the owner has had enough. EAGAIN alone does not say
+ * that nothing came: libmosquitto's internal pair leaves it behind after packets that had an effect. */
 static void read_burst(struct mqtt_link *link)
 {
+    const uint32_t most = link->backlog_max > link->burst_max ? link->backlog_max : link->burst_max;
+    bool goes_on = true;
     link->inside++;
-    for (uint32_t i = 0; i < link->burst_max && link->burst < link->burst_max; i++) {
+    for (uint32_t i = 0; i < link->burst_max && goes_on; i++) {
         uint64_t before = link->progress;
         errno = 0;
         int failed = mosquitto_loop_read(link->mosq, 1);
@@ -290,25 +316,12 @@ static void read_burst(struct mqtt_link *link)
         if (failed != MOSQ_ERR_SUCCESS) {
             give_up_with(link, failed, error);
         }
-        if (link->lost || link->closing || is_paused(link) ||
-            (link->progress == before && (error == EAGAIN || error == EWOULDBLOCK))) {
-            break;
-        }
+        goes_on = !link->lost && !link->closing && !is_paused(link) && link->burst < most &&
+                  (link->progress != before || (error != EAGAIN && error != EWOULDBLOCK));
     }
     link->inside--;
-}
-
-static void end_burst(struct mqtt_link *link)
-{
-    if (link->burst == 0 || link->lost || link->closing) {
-        return;
-    }
-    link->held = true;
-    link->stats.bursts++;
-    if (link->callbacks.on_burst != NULL) {
-        link->inside++;
-        link->callbacks.on_burst(link->callbacks.context, link);
-        link->inside--;
+    if (!goes_on || most == link->burst_max || !is_readable(link)) {
+        end_burst(link);
     }
 }
 
@@ -336,7 +349,6 @@ static void on_poll(uv_poll_t *poll, int status, int events)
         }
         if (!link->lost && (events & (UV_READABLE | UV_DISCONNECT)) != 0) {
             read_burst(link);
-            end_burst(link);
         }
     }
     settle(link);
@@ -693,6 +705,7 @@ enum status mqtt_link_open(uv_loop_t *loop, const struct mqtt_link_options *opti
     link->backoff_min_ms = options->backoff_min_ms;
     link->backoff_max_ms = options->backoff_max_ms;
     link->burst_max = options->burst_max;
+    link->backlog_max = options->backlog_max;
     link->inflight_max = options->inflight_max;
     enum status status = mqtt_url_parse(options->url, &link->url, detail);
     if (status != STATUS_OK) {

@@ -27,7 +27,10 @@ struct mqtt_link_options {
     uint32_t keepalive_s;
     uint32_t connect_timeout_ms;
     uint32_t backoff_min_ms, backoff_max_ms;
-    uint32_t burst_max; /* messages read per release; 64..4096 */
+    uint32_t burst_max; /* messages read in one turn of the loop; 64..4096 */
+    /* While more waits at the socket a burst goes on in the next turns, up to so many messages: a backlog
+     * then waits less often for the disk. Up to burst_max: it does not. */
+    uint32_t backlog_max;
     uint32_t
         inflight_max; /* our own publishes without PUBACK; mqtt_link_publish says FULL beyond */
 };

@@ -28,6 +28,7 @@ struct peer {
 };
 
 static uv_loop_t loop;
+static uint32_t backlog_max; /* of links that are opened */
 static struct broker_fixture broker;
 static struct peer a, b, c; /* not on the stack: a test that fails leaves it while they live */
 
@@ -102,6 +103,7 @@ static void open_at(struct peer *peer, const char *url, const char *id, bool sub
                                               .backoff_min_ms = 20,
                                               .backoff_max_ms = 80,
                                               .burst_max = 64,
+                                              .backlog_max = backlog_max,
                                               .inflight_max = 1000};
     const struct mqtt_link_callbacks callbacks = {peer,         on_message, on_burst,
                                                   on_published, on_up,      on_down};
@@ -183,6 +185,7 @@ static int setup(void **state)
     memset(&a, 0, sizeof a);
     memset(&b, 0, sizeof b);
     memset(&c, 0, sizeof c);
+    backlog_max = 0;
     assert_int_equal(uv_loop_init(&loop), 0);
     broker_open(&broker);
     return 0;
@@ -255,6 +258,54 @@ static void a_held_burst_stops_reading_until_its_release(void **state)
         assert_true(burst - before <= 64);
         mqtt_link_release(a.link);
     }
+    assert_in_order(&a, 0, 1, 300);
+    close_peer(&a);
+    close_peer(&b);
+}
+
+/* Four turns of the loop, in none of which anything is acknowledged. */
+static void a_backlog_is_read_in_longer_bursts(void **state)
+{
+    (void)state;
+    backlog_max = 256;
+    a.holds = true;
+    open_up(&a, "a", true);
+    open_up(&b, "b", false);
+    mqtt_link_pause(a.link);
+    publish(&b, 1, 600);
+    wait_for(&b, has_published, 600); /* all of it lies at the socket */
+    mqtt_link_resume(a.link);
+    wait_for(&a, has_received, 256);
+    loop_for(&loop, 20);
+    assert_int_equal(a.received, 256);
+    assert_int_equal(a.bursts, 1);
+    a.holds = false;
+    mqtt_link_drop(a.link, "dropped by the test");
+    wait_for(&a, has_received, 256 + 600);
+    assert_in_order(&a, 256, 1, 600);
+    close_peer(&a);
+    close_peer(&b);
+}
+
+static void a_pause_ends_a_burst_that_would_go_on(void **state)
+{
+    (void)state;
+    backlog_max = 256;
+    a.holds = true;
+    open_up(&a, "a", true);
+    open_up(&b, "b", false);
+    mqtt_link_pause(a.link);
+    publish(&b, 1, 300);
+    wait_for(&b, has_published, 300);
+    mqtt_link_resume(a.link);
+    wait_for(&a, has_received, 1);
+    assert_int_equal(a.bursts, 0); /* it goes on with the next turn */
+    mqtt_link_pause(a.link);
+    assert_int_equal(a.bursts, 1);
+    a.holds = false;
+    mqtt_link_release(a.link);
+    mqtt_link_resume(a.link);
+    wait_for(&a, has_received, 300);
     assert_in_order(&a, 0, 1, 300);
     close_peer(&a);
     close_peer(&b);
@@ -574,6 +625,8 @@ int main(void)
         T(messages_arrive_in_order_and_each_publish_is_confirmed_once),
         T(beyond_its_window_a_link_says_full_and_takes_more_after_confirmations),
         T(a_held_burst_stops_reading_until_its_release),
+        T(a_backlog_is_read_in_longer_bursts),
+        T(a_pause_ends_a_burst_that_would_go_on),
         T(what_was_not_released_when_the_process_died_comes_again),
         T(what_was_released_when_the_process_died_does_not_come_again),
         T(the_broker_dies_and_comes_back_and_nothing_taken_is_lost),
