@@ -188,7 +188,7 @@ run_day() {
         shift
     done
     schools=$((pupils < 400 ? 1 : pupils > 41200 ? 206 : pupils / 200))
-    lead=${lead:-$((15 + pupils / 3000))}
+    lead=${lead:-$((20 + pupils / 1000))}
     ulimit -Sn "$(ulimit -Hn)" # each broker's too
     BROKERS=${brokers:-$(brokers_for --rate "$pupils" --interval-s 1 "${extra[@]}")}
     [[ $BROKERS =~ ^[1-9][0-9]?$ ]] || die "bench load: --brokers wants a number from 1 to 64"
