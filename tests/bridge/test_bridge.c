@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "broker-bridge/bridge.h"
+#include "broker-bridge/bridge_internal.h"
 #include "broker-bridge/mqtt_uv.h"
 #include "tests/bridge/broker_fixture.h"
 #include "tests/check.h"
@@ -139,7 +140,7 @@ static bool take_message(uint32_t broker, const struct broker_message *message)
         owner.refusals++;
         return false;
     }
-    assert_int_equal(text_to_i64(message->payload, &number), STATUS_OK);
+    assert_int_equal(text_to_i64(text_trim(message->payload), &number), STATUS_OK);
     assert_true(owner.received < MESSAGES_MAX);
     owner.brokers[owner.received] = broker;
     owner.numbers[owner.received++] = (int)number;
@@ -655,6 +656,38 @@ static void what_comes_while_a_burst_is_held_is_heard_by_watching_and_taken_late
     assert_numbers(0, 1, (int)card.wanted);
 }
 
+/* The number, with as many blanks behind it as make `bytes`. */
+static void card_publishes_padded(int number, size_t bytes)
+{
+    static char text[3 * TRAY_BYTES];
+    assert_true(bytes < sizeof text);
+    (void)snprintf(text, sizeof text, "%-*d", (int)bytes, number);
+    assert_int_equal(
+        mqtt_link_publish(card.link, "campus/v1/s1/card/c1/up", text_of(text), 1, NULL), STATUS_OK);
+    card.wanted++;
+    loop_until(&loop, client_has_published, &card);
+}
+
+static void messages_of_any_size_keep_their_order(void **state)
+{
+    (void)state;
+    open_bridge(1, 16);
+    close_bridge(); /* the broker keeps what comes now */
+    client_open(&card, 0, "card");
+    card_publishes(1, 10);
+    card_publishes_padded(11, 2 * TRAY_BYTES); /* no tray has room for it */
+    card_publishes_padded(12, 1);
+    for (int i = 13; i <= 20; i++) {
+        card_publishes_padded(i, TRAY_BYTES / 3); /* two have room */
+    }
+    for (int i = 21; i <= 200; i++) {
+        card_publishes_padded(i, 3);
+    }
+    open_bridge(1, 16);
+    wait_messages(200);
+    assert_numbers(0, 1, 200);
+}
+
 static void alerts_are_settled_when_no_loss_would_bring_them_again(void **state)
 {
     (void)state;
@@ -726,6 +759,7 @@ int main(void)
         T(a_receipt_to_a_broker_that_is_away_is_dropped),
         T(alerts_go_to_all_their_topics_and_are_confirmed_in_order),
         T(what_comes_while_a_burst_is_held_is_heard_by_watching_and_taken_later),
+        T(messages_of_any_size_keep_their_order),
         T(alerts_are_settled_when_no_loss_would_bring_them_again),
         T(alerts_of_an_earlier_process_leave_after_newer_ones_and_again),
         T(an_alert_is_confirmed_when_all_alert_brokers_have_it),

@@ -576,6 +576,76 @@ static void a_full_journal_doubles_nothing_and_loses_nothing(void **state)
     assert_int_equal(f->stats.dead_letters, 2);
 }
 
+/* Of every kind, more than are looked up at once; texts in `bytes`. Returns how many. */
+static uint32_t write_mixed(struct fixture *f, struct buffer *bytes, struct broker_message *ret)
+{
+    enum { MESSAGES = 150 };
+    static const char *const topics[] = {"campus/v1/s1/card/c1/up", "campus/v1/s1/card/c2/up",
+                                         "campus/v1/s2/card/c3/up", "campus/v1/s1/card/c3/up",
+                                         "campus/v1/s9/card/c1/up", "campus/v1/s1/card/c9/up",
+                                         "campus/v1/s1/card/c5/up", "campus/v1/s1/cart/c1/up"};
+    enum { TOPICS = sizeof topics / sizeof topics[0] };
+    size_t starts[MESSAGES + 1];
+    for (uint32_t i = 0; i < MESSAGES; i++) {
+        starts[i] = bytes->size;
+        if (i % 10 == 9) {
+            encode_gateway_of_all_kinds(f);
+            buffer_append(bytes, f->payload.data, f->payload.size);
+        } else {
+            const struct wire_report report = report_of(f, 100 + i / 4, 1); /* repeats, too */
+            encode_card_report(bytes, &report);
+        }
+    }
+    starts[MESSAGES] = bytes->size;
+    for (uint32_t i = 0; i < MESSAGES; i++) { /* where they lie at last */
+        ret[i] = (struct broker_message){text_of(i % 10 == 9 ? gateway_up : topics[i % TOPICS]),
+                                         {bytes->data + starts[i], starts[i + 1] - starts[i]},
+                                         now_ms};
+    }
+    return MESSAGES;
+}
+
+static void messages_taken_together_are_as_taken_one_by_one(void **state)
+{
+    struct fixture *f = *state;
+    struct broker_message messages[150];
+    struct buffer bytes;
+    buffer_init(&bytes, 1 << 20);
+    const uint32_t count = write_mixed(f, &bytes, messages);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct broker_message *one = &messages[i];
+        assert_int_equal(ingest_message(f->ingest, one->topic, one->payload, now_ms), STATUS_OK);
+    }
+    struct ingest_stats one_by_one, together;
+    ingest_stats(f->ingest, &one_by_one);
+    const uint32_t records = f->record_count, wanted = f->wanted;
+    assert_true(records > 64 && one_by_one.repeats > 0 && one_by_one.dead_letters > 64);
+
+    static struct fixture other; /* the second time; the journal is full now and then */
+    other.directory = f->directory;
+    other.ingest = new_ingest(&other);
+    uint32_t done = 0, taken = 0, stops = 0;
+    for (other.fail_at = 7; done < count; done += taken) {
+        enum status status = ingest_messages(other.ingest, messages + done, count - done, &taken);
+        assert_int_equal(status, done + taken < count ? STATUS_FULL : STATUS_OK);
+        stops += status != STATUS_OK;
+        other.fail_at = other.appends + 50;
+    }
+    ingest_stats(other.ingest, &together);
+    assert_true(stops > 2);
+    assert_true(together.repeats >= one_by_one.repeats && other.wanted >= wanted);
+    together.repeats = one_by_one.repeats; /* what was offered again counts once more */
+    assert_memory_equal(&one_by_one, &together, sizeof together);
+    assert_int_equal(other.record_count, records);
+    for (uint32_t i = 0; i < records; i++) {
+        assert_int_equal(other.records[i].size, f->records[i].size);
+        assert_memory_equal(other.records[i].at, f->records[i].at, f->records[i].size);
+    }
+    drop_records(&other);
+    ingest_free(other.ingest);
+    buffer_release(&bytes);
+}
+
 static void many_messages_may_wait_for_room_at_once(void **state)
 {
     struct fixture *f = *state;
@@ -732,6 +802,7 @@ int main(void)
         TEST(a_gate_names_cards_of_any_school),
         TEST(a_gateway_carries_many_cards_and_each_stands_alone),
         TEST(a_full_journal_doubles_nothing_and_loses_nothing),
+        TEST(messages_taken_together_are_as_taken_one_by_one),
         TEST(many_messages_may_wait_for_room_at_once),
         TEST(a_phone_is_taken_in_any_order_and_each_location_once),
         TEST(the_journal_rebuilds_the_windows),
