@@ -14,7 +14,7 @@
 #define FLIGHTS_MAX 1024u
 
 /* Messages of a burst until they are handed on: libmosquitto keeps one for the time of a callback. */
-#define TRAY_BYTES (BRIDGE_TRAY_MESSAGES * 512u)
+#define TRAY_BYTES ((size_t)BRIDGE_TRAY_MESSAGES * 512)
 struct tray {
     struct broker_message messages[BRIDGE_TRAY_MESSAGES]; /* in bytes */
     uint32_t count, used;

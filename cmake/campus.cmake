@@ -44,7 +44,7 @@ target_include_directories(campus_flags INTERFACE ${CMAKE_SOURCE_DIR})
 set(plain_copies "-mmemcpy-strategy=vector_loop:256:noalign,libcall:-1:noalign"
   "-mmemset-strategy=vector_loop:256:noalign,libcall:-1:noalign")
 check_c_compiler_flag("${plain_copies}" HAS_PLAIN_COPIES)
-if(HAS_PLAIN_COPIES)
+if(CAMPUS_LTO AND HAS_PLAIN_COPIES) # not where clang-tidy reads what GCC is told
   target_compile_options(campus_flags INTERFACE ${plain_copies})
 endif()
 if(CAMPUS_SANITIZE)

@@ -7,10 +7,10 @@
 #include "geo/index_build_internal.h"
 
 enum {
-    CELL_BITS_MIN = 15, /* 360 m: a school and its surroundings lie in some coarse cells */
+    CELL_BITS_MIN = 15,         /* 360 m: a school and its surroundings lie in some coarse cells */
     COARSE_CELLS_MAX = 1 << 22, /* a province of such cells; pages are made where something lies */
-    NEAR_CELL_BITS_MAX = 18,  /* wider ones would have long lists of what is near */
-    NEAR_MARGIN_E7 = 1 << 20, /* from the antimeridian: what is near lies on this side */
+    NEAR_CELL_BITS_MAX = 18,    /* wider ones would have long lists of what is near */
+    NEAR_MARGIN_E7 = 1 << 20,   /* from the antimeridian: what is near lies on this side */
     NEAR_LAT_E7_MAX = 890000000,
 };
 
