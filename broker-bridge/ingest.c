@@ -520,6 +520,7 @@ static void find_addresses(struct ingest *ingest, const struct broker_message *m
 {
     struct text schools[DIRECTORY_BATCH_MAX], cards[DIRECTORY_BATCH_MAX];
     uint32_t school_nos[DIRECTORY_BATCH_MAX], card_nos[DIRECTORY_BATCH_MAX];
+    ASSERT(count > 0 && count <= DIRECTORY_BATCH_MAX);
     for (uint32_t i = 0; i < count; i++) {
         struct topic *topic = &ingest->addresses[i].topic;
         if (topic_parse(messages[i].topic, topic) != STATUS_OK) {
