@@ -7,6 +7,7 @@
 #include "base/arena.h"
 #include "base/assert.h"
 #include "base/buffer.h"
+#include "base/touch.h"
 #include "broker-bridge/letter.h"
 #include "broker-bridge/recent.h"
 #include "broker-bridge/topic.h"
@@ -472,8 +473,8 @@ static void find_cards(const struct ingest *ingest, const struct text *ids, uint
     for (uint32_t i = 0; i < count; i++) {
         if (ret_nos[i] < ingest->options.cards_max) { /* it may lie on two lines of the cache */
             const struct sequence *window = &ingest->cards[ret_nos[i]];
-            (void)*(const volatile uint64_t *)&window->durable_to;
-            (void)*(const volatile uint32_t *)&window->epoch;
+            touch(&window->durable_to);
+            touch(&window->epoch);
         }
     }
 }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/touch.h"
 #include "core/limits.h"
 
 enum table_name { SCHOOLS, PUPILS, CARDS, GUARDIANS, GATES, OWNTRACKS, TABLE_COUNT };
@@ -182,12 +183,6 @@ static uint32_t find(const struct directory *directory, enum table_name name, st
         }
     }
     return 0;
-}
-
-/* Reads a byte, for its line to come. */
-static void touch(const void *byte)
-{
-    (void)*(const volatile char *)byte;
 }
 
 /* All of it: an entry may lie on two lines. */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/touch.h"
 #include "core/engine_internal.h"
 
 enum { ENGINE_MAGIC = 0x656e67 };
@@ -339,13 +340,6 @@ static void take_policy(struct engine *engine, const struct presence_policy *pol
     ASSERT(valid);
     engine->limits.policy = whole;
     engine->sum_max_mn = policy_sum_max_mn(&whole);
-}
-
-/* Reads a word, for its line to come. A prefetch would be dropped where its page is not known either,
- * as most are not. */
-static void touch(const void *word)
-{
-    (void)*(const volatile uint32_t *)word;
 }
 
 /* What is weighed of those pupils: most have one or two places. */

@@ -4,6 +4,7 @@
 
 #include "base/assert.h"
 #include "base/text.h"
+#include "base/touch.h"
 #include "core/limits.h"
 
 enum status fence_set_new(uint32_t count, struct fence_set **ret)
@@ -174,11 +175,6 @@ const struct fence *fence_set_by_no(const struct fence_set *set, uint32_t fence_
         return NULL;
     }
     return &set->items[set->by_no[fence_no] - 1];
-}
-
-static void touch(const void *word)
-{
-    (void)*(const volatile uint32_t *)word;
 }
 
 uint32_t fence_set_expect(const struct fence_set *set, const uint32_t *fence_nos, uint32_t count,

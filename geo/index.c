@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/touch.h"
 #include "geo/index_internal.h"
 
 enum { BATCH = INDEX_BATCH, COPIED = 8 };
@@ -96,12 +97,6 @@ const uint32_t *geo_index_set(const struct geo_index *index, uint32_t set, uint3
     ASSERT(set < index->set_count);
     *ret_count = index->set_starts[set + 1] - index->set_starts[set];
     return index->set_items + index->set_starts[set];
-}
-
-/* Reads a word, for its line to come. */
-static void touch(const void *word)
-{
-    (void)*(const volatile uint32_t *)word;
 }
 
 void geo_index_expect_sets(const struct geo_index *index, const uint32_t *sets, uint32_t count)

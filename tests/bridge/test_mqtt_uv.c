@@ -263,18 +263,24 @@ static void a_held_burst_stops_reading_until_its_release(void **state)
     close_peer(&b);
 }
 
-/* Four turns of the loop, in none of which anything is acknowledged. */
-static void a_backlog_is_read_in_longer_bursts(void **state)
+/* So many messages lie at the socket of `a`, which begins to read them and holds them. */
+static void read_backlog(int count)
 {
-    (void)state;
     backlog_max = 256;
     a.holds = true;
     open_up(&a, "a", true);
     open_up(&b, "b", false);
     mqtt_link_pause(a.link);
-    publish(&b, 1, 600);
-    wait_for(&b, has_published, 600); /* all of it lies at the socket */
+    publish(&b, 1, count);
+    wait_for(&b, has_published, (uint32_t)count);
     mqtt_link_resume(a.link);
+}
+
+/* Four turns of the loop, in none of which anything is acknowledged. */
+static void a_backlog_is_read_in_longer_bursts(void **state)
+{
+    (void)state;
+    read_backlog(600);
     wait_for(&a, has_received, 256);
     loop_for(&loop, 20);
     assert_int_equal(a.received, 256);
@@ -290,14 +296,7 @@ static void a_backlog_is_read_in_longer_bursts(void **state)
 static void a_pause_ends_a_burst_that_would_go_on(void **state)
 {
     (void)state;
-    backlog_max = 256;
-    a.holds = true;
-    open_up(&a, "a", true);
-    open_up(&b, "b", false);
-    mqtt_link_pause(a.link);
-    publish(&b, 1, 300);
-    wait_for(&b, has_published, 300);
-    mqtt_link_resume(a.link);
+    read_backlog(300);
     wait_for(&a, has_received, 1);
     assert_int_equal(a.bursts, 0); /* it goes on with the next turn */
     mqtt_link_pause(a.link);
