@@ -355,11 +355,17 @@ void bridge_close(struct bridge *bridge, void (*on_closed)(void *context), void 
     }
 }
 
+static uint32_t lesser(uint32_t a, uint32_t b)
+{
+    return a < b ? a : b;
+}
+
 static enum status open_link(struct bridge *bridge, uint32_t index,
                              const struct bridge_options *options, struct status_detail *detail)
 {
     struct bridge_link *link = &bridge->links[index];
     const struct bridge_broker *broker = &options->brokers[index];
+    const uint32_t share = lesser(BRIDGE_BURST_MAX, BRIDGE_WAITING_MAX / options->broker_count);
     char id[CLIENT_ID_MAX + 8];
     struct mqtt_link_options mqtt = {.url = broker->url,
                                      .client_id = link->id,
@@ -370,8 +376,8 @@ static enum status open_link(struct bridge *bridge, uint32_t index,
                                      .connect_timeout_ms = options->connect_timeout_ms,
                                      .backoff_min_ms = options->backoff_min_ms,
                                      .backoff_max_ms = options->backoff_max_ms,
-                                     .burst_max = options->burst_max,
-                                     .backlog_max = BRIDGE_BURST_MAX,
+                                     .burst_max = lesser(options->burst_max, share),
+                                     .backlog_max = share,
                                      .inflight_max = 1};
     const struct mqtt_link_callbacks in = {link, on_message, on_burst, NULL, on_in_up, on_in_down};
     const struct mqtt_link_callbacks out = {link,      NULL,       on_out_burst, on_out_published,

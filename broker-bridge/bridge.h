@@ -25,8 +25,9 @@ struct bridge;
 /* So many messages of a link's burst are collected, and handed on together: more are no faster. */
 #define BRIDGE_TRAY_MESSAGES 64u
 
-/* And so many at the most wait for the disk at a link, while it drains a backlog. */
-#define BRIDGE_BURST_MAX 4096u
+/* And so many at the most wait for the disk: at a link while it drains a backlog, at all of them together. */
+#define BRIDGE_BURST_MAX   4096u
+#define BRIDGE_WAITING_MAX 65536u
 
 struct bridge_broker {
     const char *url;      /* this and the password: until the bridge is closed */
@@ -39,7 +40,7 @@ struct bridge_options {
     uint32_t broker_count;
     const char *client_id; /* "-<n>" is added for each broker */
     uint32_t keepalive_s, connect_timeout_ms, backoff_min_ms, backoff_max_ms;
-    uint32_t burst_max;  /* messages read in a turn of the loop, up to BRIDGE_BURST_MAX */
+    uint32_t burst_max;  /* messages read in a turn of the loop, within those bounds */
     uint32_t alerts_max; /* alerts waiting for confirmation, all topics of an alert as one; as many
                             confirmed ones are kept for repeats, the oldest forgotten first */
     /* Alerts added with an end up to here are of an earlier process, which may have published them:

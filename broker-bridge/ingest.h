@@ -13,7 +13,7 @@
  *
  * OwnTracks numbers nothing and tells places in any order: a location is a repeat when the same
  * card's same location (proto/codec.h) is among the last OWNTRACKS_REMEMBERED that were taken. That
- * is more than can wait for acknowledgement at all brokers at once (4,096 at each of 16), so that
+ * is as many as can wait for acknowledgement at all brokers at once (BRIDGE_WAITING_MAX), so that
  * nothing that a broker delivers again is taken twice, and nothing late is lost.
  *
  * Memory: own; the directory is the caller's and may be swapped.

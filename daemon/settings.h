@@ -55,7 +55,7 @@
     X(NUMBER, broker_backoff_max_ms, "broker.backoff_max_ms", "5000", 10, 600000, "ms", 0,         \
       "Longest pause before reconnecting.")                                                        \
     X(NUMBER, broker_burst, "broker.burst", "512", 64, 4096, "messages", 0,                        \
-      "Messages read from one broker before they are synced and acknowledged together.")           \
+      "Messages read from one broker in one turn; of a backlog, 4096 are acknowledged together.")  \
     X(NUMBER, alerts_waiting_max, "alerts.waiting_max", "65536", 1024, 4000000, "alerts", 0,       \
       "Alerts that wait for a broker's confirmation; beyond, the brokers are not read.")           \
     X(NUMBER, alerts_repeat_s, "alerts.repeat_s", "60", 0, 3600, "s", 0,                           \

@@ -164,6 +164,8 @@ static void on_receipt_timer(uv_timer_t *timer)
     }
 }
 
+_Static_assert(OWNTRACKS_REMEMBERED >= BRIDGE_WAITING_MAX, "what a broker delivers again is known");
+
 static void on_messages(void *context, uint32_t broker, const struct broker_message *messages,
                         uint32_t count, uint32_t *ret_taken, uint64_t *ret_end)
 {
